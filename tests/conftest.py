@@ -1,0 +1,54 @@
+"""What every test shares: double precision off, a key, the real recordings, figures closed."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before anything imports jax or matplotlib; child processes inherit both.
+os.environ["JAX_ENABLE_X64"] = "0"
+os.environ["MPLBACKEND"] = "Agg"
+
+OPS = Path(__file__).parent / "ops"
+
+
+@pytest.fixture
+def key():
+    import jax
+
+    return jax.random.key(0)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Folder of the real recordings; the test skips where there is none."""
+    folder = os.environ.get("NEUROLATENT_DATA")
+    if not folder:
+        pytest.skip("needs the real recordings: set NEUROLATENT_DATA to their folder (README.md)")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.fail(f"NEUROLATENT_DATA is {folder!r}, which is not a folder")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def strict_types(request):
+    """In tests/ops alone: no silent promotion of types (NumPyro's NUTS does not run under this)."""
+    if OPS not in request.path.parents:
+        yield
+        return
+    import jax
+
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Figures are closed, and no test leaves double precision on for the next one."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    if "jax" in sys.modules:
+        assert not sys.modules["jax"].config.jax_enable_x64, "double precision was switched on globally"
