@@ -1,0 +1,64 @@
+"""Densities against SciPy; the mode against the textbook form and against its neighbours."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from neurolatent import precision
+from neurolatent.ops import mniw
+
+
+def spd(rng: np.random.Generator, size: int) -> np.ndarray:
+    root = rng.normal(size=(size, size))
+    return root @ root.T + 0.1 * np.eye(size)
+
+
+@pytest.mark.parametrize("features", [1, 2, 3])
+@pytest.mark.parametrize("regressors", [1, 4])
+def test_densities_are_those_of_scipy(features, regressors):
+    rng = np.random.default_rng(features + 10 * regressors)
+    sigma, scale, freedom = spd(rng, features), spd(rng, features), features + 1.7
+    mean, value = rng.normal(size=(2, features, regressors))
+    rows = rng.uniform(0.1, 3.0, regressors)
+    with precision.double():
+        got = mniw.matrix_normal_log_density(*map(jnp.asarray, (value, mean, sigma, rows)))
+        np.testing.assert_allclose(got, stats.matrix_normal(mean, sigma, np.diag(1 / rows)).logpdf(value), rtol=1e-11)
+        got = mniw.inverse_wishart_log_density(jnp.asarray(sigma), freedom, jnp.asarray(scale))
+        np.testing.assert_allclose(got, stats.invwishart(freedom, scale).logpdf(sigma), rtol=1e-11)
+        np.testing.assert_allclose(mniw.log_determinant(jnp.asarray(sigma)), np.linalg.slogdet(sigma)[1], rtol=1e-10)
+
+
+def moments_of(rng: np.random.Generator, features: int, regressors: int) -> tuple[mniw.Moments, tuple]:
+    y, z, weight = rng.normal(size=(30, features)), rng.normal(size=(30, regressors)), rng.uniform(size=30)
+    wz = z * weight[:, None]
+    return mniw.Moments(*map(jnp.asarray, (weight.sum(), wz.T @ z, y.T @ wz))), (y, z, weight)
+
+
+def test_mode_is_the_textbook_update_and_maximises_the_posterior():
+    rng = np.random.default_rng(0)
+    with precision.double():
+        moments, (y, z, weight) = moments_of(rng, 2, 3)
+        mean, rows, sigma = rng.normal(size=(2, 3)), rng.uniform(0.5, 2.0, 3), spd(rng, 2)
+        got = mniw.regression_mode(moments, jnp.asarray(mean), jnp.asarray(rows))
+        wz = z * weight[:, None]
+        np.testing.assert_allclose(got, (y.T @ wz + mean * rows) @ np.linalg.inv(wz.T @ z + np.diag(rows)), rtol=1e-10)
+
+        def log_posterior(coefficients):
+            residual = jnp.asarray(y) - jnp.asarray(z) @ coefficients.T
+            square = jnp.einsum("td,de,te,t->", residual, jnp.linalg.inv(sigma), residual, jnp.asarray(weight))
+            prior = mniw.matrix_normal_log_density(coefficients, *map(jnp.asarray, (mean, sigma, rows)))
+            return prior - 0.5 * square
+
+        np.testing.assert_allclose(jax.grad(log_posterior)(got), np.zeros((2, 3)), atol=1e-10)
+
+
+def test_mode_holds_where_regressors_are_nearly_collinear():
+    rng = np.random.default_rng(1)
+    z = np.c_[1e4 + rng.normal(size=200), np.ones(200)]
+    y = z @ np.array([[0.5, 3.0]]).T
+    with precision.double():
+        moments = mniw.Moments(jnp.asarray(200.0), jnp.asarray(z.T @ z), jnp.asarray(y.T @ z))
+        got = mniw.regression_mode(moments, jnp.zeros((1, 2)), jnp.zeros(2))
+        np.testing.assert_allclose(z @ np.asarray(got).T, y, rtol=1e-8)
