@@ -1,0 +1,92 @@
+"""The one entrance: prepares, checks, selects, runs, wraps. Knows each model's default engine."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import xarray as xr
+
+from neurolatent.checks import InputError, whole_number
+from neurolatent.choices import EM, NUTS, Engine, Run
+from neurolatent.engines import em, nuts
+from neurolatent.engines.trained import Trained
+from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.protocols import HasDensity, HasEMStep, Model, Selected
+from neurolatent.precision import in_double
+from neurolatent.preparation import PreparationWarning, Step
+from neurolatent.preparation import prepare as learn_steps
+from neurolatent.recording import Recording
+from neurolatent.result import Fit
+from neurolatent.result.build import digest, facts_of, groups, versions
+from neurolatent.result.settings import encode
+
+DEFAULT_ENGINES: dict[type, Engine] = {ARPHMM: EM()}
+
+
+@in_double
+def fit(
+    model: Model,
+    recording: Any,
+    prepare: Sequence[Step] = (),
+    engine: Engine | None = None,
+    seed: int = 0,
+    *,
+    run: Run | None = None,
+) -> Fit:
+    """What the model learns of a recording.
+
+    Args:
+        model: The model's choices, such as ``ARPHMM(n_states=4)``.
+        recording: A Recording, or whatever :meth:`Recording.of` takes.
+        prepare: Steps that learn from this recording, in order; they are kept and replayed on new recordings.
+        engine: How to learn; None takes the model's default (EM for the ARPHMM).
+        seed: The same seed on the same machine gives the same result.
+        run: Progress, checkpoints and resuming; nothing in it changes the result.
+
+    Returns:
+        The fit; after Ctrl-C what was reached until then, marked ``interrupted``.
+
+    Raises:
+        InputError: Data that the model cannot learn from; the message says where and what to do.
+    """
+    whole_number("seed", seed, 0)
+    engine, run = engine or DEFAULT_ENGINES[type(model)], run or Run()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PreparationWarning)
+        applied, learned = learn_steps(Recording.of(recording), tuple(prepare))
+    noticed = [w for w in caught if issubclass(w.category, PreparationWarning)]
+    for other in [w for w in caught if w not in noticed]:
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    selected = model.select(applied.recording, for_training=True, use_knowledge=True)
+    signal = model.signal_of(selected.recording)  # type: ignore[attr-defined]
+    facts = facts_of(selected.recording, signal) | {"channels": applied.recording.signal(signal).names}
+    identity = {"model": encode(model), "engine": encode(engine), "seed": seed, "data": facts["fingerprint"]}
+    identity |= {"knowledge": facts["knowledge"], "inputs": digest(selected.data), "versions": versions()}
+    trained = _train(model, engine, selected, seed, run, identity)
+    result = Fit(
+        model,
+        engine,
+        trained.params,
+        trained.draws,
+        idata=xr.DataTree(),
+        converged=trained.converged,
+        interrupted=trained.interrupted,
+        warnings=(*(str(w.message) for w in noticed), *trained.warnings),
+        seed=seed,
+        versions=identity["versions"],
+        facts=facts,
+        seconds={"compile": trained.compile_seconds, "run": trained.run_seconds},
+        prepare=tuple(prepare),
+        learned=learned,
+    )
+    return result.with_groups(groups(model, trained, selected, result.latents(selected)))
+
+
+def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run, identity: dict[str, Any]) -> Trained:
+    key = jax.random.key(seed)
+    if isinstance(engine, EM) and isinstance(model, HasEMStep):
+        return em.run(engine, model, selected.data, key, options=run, identity=identity)
+    if isinstance(engine, NUTS) and isinstance(model, HasDensity):
+        return nuts.run(engine, model, selected.data, key, options=run, identity=identity)
+    raise InputError(f"{type(model).__name__} cannot be fitted by {type(engine).__name__}")

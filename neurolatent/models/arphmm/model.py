@@ -1,0 +1,461 @@
+r"""Autoregressive hidden Markov model with partial knowledge of its states.
+
+.. math::
+    s_1 \sim Cat(\pi), \quad s_t \mid s_{t-1}=k \sim Cat(A_k), \quad
+    y_t \mid s_t=k \sim N(W_k z_t, \Sigma_k), \quad z_t = [y_{t-1}; \ldots; y_{t-p}; 1].
+
+Knowledge gives each state a plausibility :math:`w_{t,k}`; the objective is the weighted likelihood
+:math:`L_w = \sum_s p(y, s) \prod_t w_{t,s_t}`, that is, every density is multiplied by the plausibility of its state.
+
+References: Juesas, Ramasso, Drujont and Placet (2016), PHM Society European conference 3(1), arXiv 2105.00211;
+Ramasso and Denoeux (2014), IEEE Trans. Fuzzy Systems 22(2):395-405.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from neurolatent.checks import InputError, at_least, one_of, place, whole_number
+from neurolatent.compiling import compiled
+from neurolatent.models.arphmm import density, mstep, selection
+from neurolatent.models.arphmm.data import ARPHMMData
+from neurolatent.models.arphmm.emission import WeightedRows
+from neurolatent.models.arphmm.inference import chain_of, latents_of, smoothed_chain
+from neurolatent.models.arphmm.params import ARPHMMParams
+from neurolatent.models.arphmm.prior import (
+    ARPrior,
+    chain_log_prior,
+    concentrations,
+    regression_log_prior,
+    regression_prior,
+)
+from neurolatent.models.arphmm.rollout import forecast_paths, last_known, roll_out
+from neurolatent.models.arphmm.start import (
+    Start,
+    spread_over_substates,
+    starting_regression,
+    starting_responsibilities,
+    starting_transition,
+    tells_states_apart,
+)
+from neurolatent.models.arphmm.stream import StreamState, stream_start, stream_step
+from neurolatent.models.arphmm.structure import (
+    Transitions,
+    allowed_transitions,
+    chain_mask,
+    expand_initial,
+    expand_transition,
+    pool,
+    pooled_jumps,
+    refuse_unreachable,
+)
+from neurolatent.models.protocols import Latents, Selected, Step
+from neurolatent.ops import hmm
+from neurolatent.precision import in_double
+from neurolatent.recording import Recording
+
+Covariance = Literal["full", "diag", "tied", "spherical"]
+
+
+@dataclass(frozen=True)
+class ARPHMM:
+    """What the analyst chooses; nothing in it is learned.
+
+    With ignorance of the states it is an autoregressive HMM; with ``order=0`` a Gaussian HMM with partial labels; with
+    one state a vector autoregression; with labels everywhere, supervised learning.
+    """
+
+    n_states: int
+    order: int = 1  # lags of the autoregression; on a smoothed indicator 1 is enough (spec of the method, section 4)
+    signal: str | None = None  # None: the indicator where there is one, else the only continuous signal
+    channels: tuple[str, ...] = ()  # channels of the signal to use; () for all
+    transitions: Transitions = "bidiagonal"  # stay or go to the next state: degradation
+    skip: int = 1  # states that left_right_skip may jump over
+    covariance: Covariance = "full"
+    n_substates: int = 1  # tied sub-states of each state; more make durations less dispersed
+    first: Literal["condition", "pad"] = "condition"  # the first rows: conditioned on, or modelled with zero lags
+    prior: ARPrior = field(default_factory=ARPrior)
+    ridge: float | int = 1e-8  # maximum likelihood only: relative to the mean square of the regressors
+    floor: float | int = 1e-6  # maximum likelihood only: added variance, relative to the variance of the signal
+
+    def __post_init__(self) -> None:
+        for name, low in (("n_states", 1), ("order", 0), ("n_substates", 1), ("skip", 0)):
+            whole_number(name, getattr(self, name), low)
+        one_of("transitions", self.transitions, get_args(Transitions))
+        one_of("covariance", self.covariance, get_args(Covariance))
+        one_of("first", self.first, ("condition", "pad"))
+        for name in ("ridge", "floor"):
+            at_least(name, getattr(self, name), 0.0)
+        if isinstance(self.channels, str) or len(set(self.channels)) < len(self.channels):
+            raise InputError(f"channels must be different names, got {self.channels!r}")
+        object.__setattr__(self, "channels", tuple(self.channels))
+        refuse_unreachable(self.allowed, np.eye(self.n_states, dtype=bool)[0])
+
+    # --- what follows from the choices ---------------------------------------------------------------------------
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """(states, states) mask of transitions [from, to]."""
+        return allowed_transitions(self.transitions, self.n_states, self.skip)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether states can only be passed in one direction."""
+        return self.transitions != "ergodic"
+
+    @property
+    def skipped(self) -> int:
+        """Samples at the start of a sequence that are conditioned on."""
+        return self.order if self.first == "condition" else 0
+
+    def chain_prior(self) -> density.Rows:
+        """Dirichlet concentrations of the initial distribution and of the rows of transitions."""
+        return concentrations(self.prior, self.allowed, is_ordered=self.is_ordered)
+
+    def state_names(self) -> list[str]:
+        """Labels of the states: their numbers, the first one being 1."""
+        return [str(k + 1) for k in range(self.n_states)]
+
+    # --- the door ------------------------------------------------------------------------------------------------
+
+    def signal_of(self, recording: Recording) -> str:
+        """Name of the signal that is modelled.
+
+        Raises:
+            InputError: No such signal, or several and none was chosen.
+        """
+        if self.signal is not None:
+            recording.signal(self.signal)
+            return self.signal
+        if "indicator" in recording.signals:
+            return "indicator"
+        continuous = [name for name, s in recording.signals.items() if s.kind == "continuous"]
+        if len(continuous) != 1:
+            raise InputError(
+                f"{place(recording.name)}: which signal shall be modelled? Choose signal= among {continuous}, "
+                "or prepare with HealthIndicator()."
+            )
+        return continuous[0]
+
+    def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
+        """Padded arrays of the recording, and the sequences that cannot be answered, with the reason.
+
+        Raises:
+            InputError: At training: sequences shorter than order + 2, channels that never change.
+            IncompatibleKnowledgeError: Knowledge that leaves no path of states, naming sequence and row.
+        """
+        name = self.signal_of(recording)
+        recording = selection.with_channels(recording, name, self.channels)
+        refused: dict[str, str] = {}
+        if for_training:
+            selection.refuse_untrainable(recording, name, self.order)
+        else:
+            recording, refused = selection.long_enough(recording, self.skipped)
+        weights = np.ones((recording.n_samples, self.n_states))
+        if use_knowledge:
+            weights = recording.knowledge.render(recording, self.n_states)
+        pads = self.first == "pad"
+        data = selection.make_data(
+            recording, name, weights, order=self.order, pads_start=pads, for_training=for_training
+        )
+        mask = chain_mask(self.allowed, self.n_substates)
+        selection.refuse_contradiction(data, recording, mask, self.n_substates, self.transitions)
+        return Selected(data, recording, self.skipped, refused)
+
+    # --- EM ------------------------------------------------------------------------------------------------------
+
+    def init(self, key: PRNGKeyArray, data: ARPHMMData, *, start: Start = "auto", restart: int = 0) -> ARPHMMParams:
+        """A starting point: responsibilities by ``start``, then one M-step under the prior."""
+        seed = [*np.asarray(jax.random.key_data(key)).tolist(), restart]
+        guess = starting_responsibilities(
+            start, data, self.allowed, restart=restart, generator=np.random.default_rng(seed)
+        )
+        once = starting_transition(guess, self.allowed)
+        transition, advance = spread_over_substates(once, self.n_substates, data.y.shape[1])
+        initial = guess[:, 0].sum(axis=0) + 0.1
+        coefficients, covariance = starting_regression(data, guess, self.covariance)
+        return ARPHMMParams(initial / initial.sum(), transition, advance, coefficients, covariance)
+
+    def has_one_start(self, data: ARPHMMData) -> bool:
+        """Whether the default start needs no restarts: one state, or knowledge that tells the states apart."""
+        return self.n_states == 1 or tells_states_apart(data)
+
+    def em_step(self, params: ARPHMMParams, data: ARPHMMData, *, use_prior: bool, careful: bool = True) -> Step:
+        """One update; the objective is log L_w (plus the log prior) at the parameters that came in.
+
+        With the prior, or with ``ridge`` and ``floor`` at zero, the objective never falls.
+        """
+        smoothed, is_right = smoothed_chain(chain_of(params, data, self.n_substates), careful=careful)
+        objective = smoothed.log_evidence.sum() + (self.log_prior(params, data) if use_prior else 0.0)
+        responsibility = pool(smoothed.smoothed, self.n_substates)
+        rows = self.chain_prior()
+        if not use_prior:
+            rows = ((rows[0] > 0).astype(float), (rows[1] > 0).astype(float))
+        jumps = pooled_jumps(smoothed.jumps, self.n_substates)
+        initial = mstep.update_initial(responsibility[:, 0], rows[0])
+        transition, advance = mstep.update_transition(params.transition, params.advance, jumps, rows[1])
+        regression = self._regression(params, data, responsibility, use_prior=use_prior)
+        updated = ARPHMMParams(initial, transition, advance, regression.coefficients, regression.covariance)
+        return Step(updated, objective, regression.starved, is_right)
+
+    def _regression(
+        self, params: ARPHMMParams, data: ARPHMMData, responsibility: Array, *, use_prior: bool
+    ) -> mstep.Regression:
+        rows = WeightedRows(data.y, data.z, jnp.where(data.usable[..., None], responsibility, 0.0))
+        if use_prior:
+            return mstep.map_regression(rows, regression_prior(self.prior, data.scale, self.order), self.covariance)
+        former = mstep.Regression(params.coefficients, params.covariance, jnp.zeros(self.n_states, bool))
+        floor = self.floor * jnp.asarray(data.scale.spread) ** 2
+        return mstep.likelihood_regression(rows, former, self.ridge, floor, self.covariance)
+
+    def ordered(self, params: ARPHMMParams, data: ARPHMMData) -> ARPHMMParams:
+        """States in their documented order.
+
+        States of an ordered structure, or told apart by knowledge, keep theirs. Else they are sorted by the mean of
+        the signal, highest first; with several features by the first principal component of their means.
+        """
+        if self.is_ordered or self.n_states == 1 or tells_states_apart(data):
+            return params
+        smoothed = self.posterior(params, data).along_time["smoothed"]  # compiled for the result in any case
+        weight = np.asarray(smoothed) * np.asarray(data.usable)[..., None]
+        means = np.einsum("ntk,ntd->kd", weight, data.y) / np.maximum(weight.sum(axis=(0, 1)), 1e-300)[:, None]
+        score = means[:, 0]
+        if means.shape[1] > 1:
+            axis = np.linalg.svd((means - means.mean(axis=0)) / data.scale.spread)[2][0]
+            score = (means / data.scale.spread) @ (axis * np.sign(axis[np.argmax(np.abs(axis))]))
+        return permuted(params, np.argsort(-score, kind="stable"))
+
+    # --- density -------------------------------------------------------------------------------------------------
+
+    def log_prior(self, params: ARPHMMParams, data: ARPHMMData) -> Float[Array, ""]:
+        """Log density of the conjugate prior at these parameters, nats."""
+        prior = regression_prior(self.prior, data.scale, self.order)
+        return chain_log_prior(params.initial, params.transition, self.chain_prior()) + regression_log_prior(
+            params.coefficients, params.covariance, prior, self.covariance
+        )
+
+    def log_likelihood(self, params: ARPHMMParams, data: ARPHMMData) -> Float[Array, " sequences"]:
+        """Weighted log likelihood log L_w of each sequence, given its first ``order`` samples, nats."""
+        return _log_likelihood(self, params, data)
+
+    def numpyro_model(self, data: ARPHMMData) -> None:
+        """Declare priors and likelihood, with the states summed out; the one definition of the density."""
+        initial, transition = density.sample_chain(self.chain_prior())
+        advance = density.sample_advance(transition, self.terminal, self.n_substates)
+        prior = regression_prior(self.prior, data.scale, self.order)
+        coefficients, covariance = density.sample_regression(prior, self.n_states, self.covariance)
+        params = ARPHMMParams(initial, transition, advance, coefficients, covariance)
+        numpyro.factor("arphmm", self.log_likelihood(params, data).sum())
+
+    @property
+    def terminal(self) -> np.ndarray:
+        """(states,) states that are never left."""
+        return self.allowed.sum(axis=1) == 1
+
+    def unconstrained_start(self, params: ARPHMMParams, data: ARPHMMData) -> dict[str, Array]:
+        """Values of the program's sites at these parameters, moved off the edges of the simplices."""
+        rows = self.chain_prior()
+        inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+        initial = (inside.initial + 1e-3) / (1 + 1e-3 * self.n_states)
+        spread = 1e-3 * jnp.asarray(self.allowed)
+        transition = (inside.transition + spread) / (inside.transition + spread).sum(axis=1, keepdims=True)
+        sites = density.sites_at(
+            initial, transition, inside.coefficients, inside.covariance, rows=rows, structure=self.covariance
+        )
+        if self.n_substates > 1 and self.terminal.any():
+            sites["advance_free"] = jnp.clip(inside.advance[np.flatnonzero(self.terminal)], 1e-4, 1 - 1e-4)
+        return sites
+
+    def relabel(self, draws: ARPHMMParams, reference: ARPHMMParams, data: ARPHMMData) -> ARPHMMParams:
+        """Draws (leading axis) with their states matched to those of a reference by overlap of their smoothed paths."""
+        if self.is_ordered or self.n_states == 1 or tells_states_apart(data):
+            return draws
+        from scipy.optimize import linear_sum_assignment  # slow to import, and only unordered states need it
+
+        target = np.asarray(_smoothed(self, reference, data)).reshape(-1, self.n_states)
+        out = []
+        for number in range(len(draws.initial)):
+            one = ARPHMMParams(*(leaf[number] for leaf in draws))
+            overlap = target.T @ np.asarray(_smoothed(self, one, data)).reshape(-1, self.n_states)
+            out.append(permuted(one, linear_sum_assignment(-overlap)[1]))
+        return ARPHMMParams(*(np.stack([np.asarray(o[i]) for o in out]) for i in range(len(ARPHMMParams._fields))))
+
+    def chain_transition(self, params: ARPHMMParams) -> np.ndarray:
+        """(places, places) transitions of the chain with its tied sub-states."""
+        return np.asarray(
+            expand_transition(jnp.asarray(params.transition), jnp.asarray(params.advance), self.n_substates)
+        )
+
+    # --- posterior -----------------------------------------------------------------------------------------------
+
+    def posterior(self, params: ARPHMMParams, data: ARPHMMData) -> Latents:
+        """Filtered, smoothed and most probable states, one-step predictions, and per sequence the last belief.
+
+        ``residual`` is standard normal and independent along time if the model is right: the normal quantile of each
+        sample's probability under its one-step prediction, which is a mixture over states.
+        """
+        has_knowledge = bool((np.asarray(data.log_weights) != 0).any())
+        latents, is_right = _posterior(self, params, data, False, has_knowledge)
+        return latents if is_right else _posterior(self, params, data, True, has_knowledge)[0]
+
+    def forecast(
+        self, params: ARPHMMParams, data: ARPHMMData, key: PRNGKeyArray, *, horizon: int, n_paths: int
+    ) -> tuple[Array, Array]:
+        """Simulated samples (sequences, paths, horizon, features) and states after the end of each sequence."""
+        gap = int((np.asarray(data.lengths) - 1 - np.asarray(last_known(data))).max())
+        return _forecast(self, params, data, key, horizon, n_paths, gap)
+
+    @in_double
+    def simulate(
+        self,
+        params: ARPHMMParams,
+        key: PRNGKeyArray,
+        lengths: Sequence[int],
+        *,
+        before: np.ndarray | None = None,
+    ) -> Recording:
+        """A recording drawn from the model, with the true states as the signal ``state``.
+
+        Args:
+            lengths: Samples of each sequence, those that a fit conditions on included.
+            before: (sequences, order, features) samples before the first one, latest first; None takes zeros.
+        """
+        features = params.coefficients.shape[1]
+        past = np.zeros((len(lengths), self.order, features)) if before is None else np.asarray(before, float)
+        y, states = jax.device_get(_simulate(self, params, key, jnp.asarray(past), max(lengths)))
+        cut = [slice(0, n) for n in lengths]
+        name = self.signal or "signal"
+        return Recording.of(
+            {
+                name: [row[c] for row, c in zip(y, cut, strict=True)],
+                "state": [s[c] for s, c in zip(states, cut, strict=True)],
+            },
+            kinds={name: "continuous", "state": "category"},
+            clock_unit="step",
+            name="simulated",
+        )
+
+    @in_double
+    def filter_start(self, params: ARPHMMParams) -> StreamState:
+        """Where a stream starts: nothing seen yet."""
+        return jax.device_get(stream_start(params, self.order, self.n_substates))
+
+    @in_double
+    def filter_step(
+        self, params: ARPHMMParams, state: StreamState, y: ArrayLike | Sequence[float | int]
+    ) -> tuple[StreamState, np.ndarray]:
+        """One more sample of a stream (NaN where nothing was observed), and the state probabilities after it."""
+        sample = np.atleast_1d(np.asarray(y, float))
+        if sample.shape != params.coefficients.shape[1:2]:
+            raise InputError(
+                f"a sample of this stream has {params.coefficients.shape[1]} features, got the shape {np.shape(y)}"
+            )
+        return jax.device_get(_filter_step(self, params, state, sample))
+
+    def dimensions(self) -> Mapping[str, tuple[str, ...]]:
+        """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
+        return {
+            "initial": ("state",),
+            "transition": ("state", "state_to"),
+            "advance": ("state",),
+            "coefficients": ("state", "feature", "regressor"),
+            "covariance": ("state", "feature", "feature_to"),
+            "filtered": ("state",),
+            "smoothed": ("state",),
+            "predicted_mean": ("feature",),
+            "predicted_sd": ("feature",),
+            "residual": ("feature",),
+            "belief": ("place",),
+            "ends": ("place",),
+            "occupancy": ("place",),
+        }
+
+    def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
+        """Labels: state numbers, channel names, lags, and the places of the chain."""
+        names = list(self.channels) or recording.signal(self.signal_of(recording)).names
+        names = names or [str(i) for i in range(recording.signal(self.signal_of(recording)).values[0].size)]
+        regressors = [f"{n} lag {lag}" for lag in range(1, self.order + 1) for n in names] + ["intercept"]
+        states = self.state_names()
+        places = [s if self.n_substates == 1 else f"{s}.{i + 1}" for s in states for i in range(self.n_substates)]
+        return {
+            "state": states,
+            "state_to": states,
+            "feature": names,
+            "feature_to": names,
+            "regressor": regressors,
+            "place": places,
+        }
+
+    def params_from(self, values: Mapping[str, Any]) -> ARPHMMParams:
+        """Parameters from their names; ``advance`` follows from the transitions where it is not given."""
+        missing = [f for f in ARPHMMParams._fields if f not in values and f != "advance"]
+        if missing:
+            raise InputError(f"parameters of the ARPHMM: {missing[0]!r} is missing. Given: {sorted(values)}")
+        arrays = {name: np.asarray(values[name], float) for name in ARPHMMParams._fields if name in values}
+        arrays.setdefault("advance", 1 - np.diagonal(arrays["transition"], axis1=-2, axis2=-1))
+        return ARPHMMParams(**arrays)
+
+
+def permuted(params: ARPHMMParams, order: np.ndarray) -> ARPHMMParams:
+    """The parameters with state ``order[i]`` become state i."""
+    return ARPHMMParams(
+        params.initial[order],
+        params.transition[order][:, order],
+        params.advance[order],
+        params.coefficients[order],
+        params.covariance[order],
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _log_likelihood(model: ARPHMM, params: ARPHMMParams, data: ARPHMMData) -> Float[Array, " sequences"]:
+    return hmm.log_evidence(*chain_of(params, data, model.n_substates))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _filter_step(
+    model: ARPHMM, params: ARPHMMParams, state: StreamState, y: Array
+) -> tuple[StreamState, Float[Array, " states"]]:
+    return stream_step(params, state, y, model.n_substates, conditions=model.first == "condition")
+
+
+@compiled(static=(0,))
+def _smoothed(model: ARPHMM, params: ARPHMMParams, data: ARPHMMData) -> Array:
+    return pool(hmm.smooth_states(*chain_of(params, data, model.n_substates)).smoothed, model.n_substates)
+
+
+@compiled(static=(0, 4, 5, 6))
+def _forecast(
+    model: ARPHMM, params: ARPHMMParams, data: ARPHMMData, key: PRNGKeyArray, horizon: int, n_paths: int, gap: int
+) -> tuple[Array, Array]:
+    chain = chain_of(params, data, model.n_substates)
+    return forecast_paths(
+        key, params, data, chain, horizon=horizon, n_paths=n_paths, n_substates=model.n_substates, longest_gap=gap
+    )
+
+
+@compiled(static=(0, 4))
+def _simulate(model: ARPHMM, params: ARPHMMParams, key: PRNGKeyArray, past: Array, steps: int) -> tuple[Array, Array]:
+    first = expand_initial(jnp.asarray(params.initial), model.n_substates)
+    inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+    keys = jax.random.split(key, len(past))
+    return jax.vmap(lambda k, lags: roll_out(k, inside, first, lags, steps=steps, n_substates=model.n_substates))(
+        keys, past
+    )
+
+
+@compiled(static=(0, 3, 4))
+def _posterior(
+    model: ARPHMM, params: ARPHMMParams, data: ARPHMMData, careful: bool, has_knowledge: bool
+) -> tuple[Latents, Array]:
+    latents, is_right = latents_of(params, data, model.n_substates, careful=careful, has_knowledge=has_knowledge)
+    path = hmm.viterbi(*chain_of(params, data, model.n_substates)).states
+    latents.along_time["path"] = jnp.where(path >= 0, path // model.n_substates, -1)
+    return latents, is_right

@@ -1,0 +1,22 @@
+"""What is learned."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+Floats = Array | np.ndarray
+
+
+class ARPHMMParams(NamedTuple):
+    """Everything that is learned; each engine reads and returns this tuple."""
+
+    initial: Float[Floats, "*draws states"]  # sums to one; at the first modelled step
+    transition: Float[
+        Floats, "*draws states states"
+    ]  # [from, to], rows sum to one; per sub-state where there are several
+    advance: Float[Floats, "*draws states"]  # probability to leave an inner sub-state; 1 - stay but in a terminal state
+    coefficients: Float[
+        Floats, "*draws states features regressors"
+    ]  # [lag 1; ...; lag p; intercept], units of the signal
+    covariance: Float[Floats, "*draws states features features"]  # of the innovations, units squared

@@ -1,0 +1,108 @@
+"""What the engines and the result ask of a model: interfaces only."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from neurolatent.recording import Recording
+
+Params = Any  # a NamedTuple of arrays, one class per model
+Data = Any  # a NamedTuple of arrays, what select makes of a recording
+
+
+class Selected(NamedTuple):
+    """What a model takes of a recording."""
+
+    data: Data
+    recording: Recording  # the sequences that are answered, in the order of the data
+    skipped: int  # samples at the start of each sequence that are conditioned on, not modelled
+    refused: Mapping[str, str]  # sequence id to the reason why it is not answered
+
+
+class Latents(NamedTuple):
+    """Posterior quantities of one set of parameters; the names and their further dimensions are the model's."""
+
+    along_time: dict[str, Array]  # (sequences, time, ...)
+    per_sequence: dict[str, Array]  # (sequences, ...)
+
+
+class Step(NamedTuple):
+    """One update of EM."""
+
+    params: Params
+    objective: Float[Array, ""]  # at the parameters that came in
+    starved: Array  # (states,) bool: parts of the model with too little data to be updated
+    is_right: Array  # bool: False asks for the same step with careful=True
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model: the analyst's choices, nothing learned."""
+
+    def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool) -> Selected:
+        """Arrays of the recording, padded; refuses what cannot be learned from."""
+        ...
+
+    def posterior(self, params: Params, data: Data) -> Latents:
+        """Latent quantities with their uncertainty."""
+        ...
+
+    def log_likelihood(self, params: Params, data: Data) -> Float[Array, " sequences"]:
+        """Log evidence of each sequence, nats."""
+        ...
+
+    def dimensions(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the dimensions of every parameter and latent quantity, after sequence and time."""
+        ...
+
+    def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
+        """Labels along these dimensions."""
+        ...
+
+    def params_from(self, values: Mapping[str, np.ndarray]) -> Params:
+        """Parameters from their names, as they stand in a file."""
+        ...
+
+
+@runtime_checkable
+class HasEMStep(Protocol):
+    """Can be fitted by EM."""
+
+    def init(self, key: PRNGKeyArray, data: Data, *, start: str, restart: int) -> Params:
+        """A starting point."""
+        ...
+
+    def em_step(self, params: Params, data: Data, *, use_prior: bool, careful: bool = True) -> Step:
+        """One update, and the objective at the parameters that came in.
+
+        Args:
+            careful: False allows a smaller program that may have to give up and says so.
+        """
+        ...
+
+    def has_one_start(self, data: Data) -> bool:
+        """Whether the default start is the same whatever the key, so that restarts would repeat it."""
+        ...
+
+    def ordered(self, params: Params, data: Data) -> Params:
+        """The same parameters with the states in their documented order."""
+        ...
+
+
+@runtime_checkable
+class HasDensity(Protocol):
+    """Can be sampled: priors and likelihood as a NumPyro program."""
+
+    def numpyro_model(self, data: Data) -> None:
+        """Declare priors and likelihood."""
+        ...
+
+    def unconstrained_start(self, params: Params, data: Data) -> dict[str, Array]:
+        """Values of the program's sites near these parameters, strictly inside their supports."""
+        ...
+
+    def relabel(self, draws: Params, reference: Params, data: Data) -> Params:
+        """Draws (leading axis) with their states matched to a reference."""
+        ...

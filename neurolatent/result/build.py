@@ -1,0 +1,103 @@
+"""From what an engine returns to a Fit with labelled ArviZ groups."""
+
+import hashlib
+import platform
+from importlib import metadata
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from neurolatent.compiling import compiled
+from neurolatent.models.protocols import Selected
+from neurolatent.recording import Recording
+from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
+
+PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the result."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in PACKAGES}}
+
+
+def facts_of(recording: Recording, signal: str) -> dict[str, Any]:
+    """What the training recording was, in plain values."""
+    return {
+        "name": recording.name,
+        "signal": signal,
+        "fingerprint": recording.fingerprint(),
+        "n_sequences": recording.n_sequences,
+        "n_samples": recording.n_samples,
+        "clock_unit": recording.clock_unit,
+        "history": list(recording.history),
+        "knowledge": recording.knowledge.describe(),
+        "failed": recording.sequences["failed"].astype(bool).tolist() if "failed" in recording.sequences else None,
+    }
+
+
+def digest(data: Any) -> str:
+    """Short hash of all arrays that a model takes of a recording, knowledge included."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(data):
+        found.update(f"{np.shape(leaf)}".encode() + np.ascontiguousarray(leaf).tobytes())
+    return found.hexdigest()[:16]
+
+
+def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.DataTree:
+    """The ArviZ groups of a fit."""
+    coords = model.coordinates(selected.recording)
+    observed = selected.recording.signal(model.signal_of(selected.recording))
+    tree = {
+        "point_estimate": parameter_dataset(model, trained.params, coords),
+        "latents": label_latents(latents, selected, model),
+        "observed_data": xr.Dataset(
+            {"y": (("sample", "feature"), observed.values.reshape(len(observed.values), -1))},
+            {"feature": coords["feature"], **sample_coordinates(selected.recording)},
+        ),
+        "trace": _trace(trained.trace) if trained.draws is None else xr.Dataset(),
+    }
+    if trained.draws is None:
+        return xr.DataTree.from_dict(tree)
+    import arviz_base  # slow to import, and only draws need it
+
+    posterior = parameter_dataset(model, trained.draws, coords, ("chain", "draw"))
+    likelihood = _log_likelihood(model, trained.draws, selected)
+    sampled = arviz_base.from_dict(
+        {
+            "posterior": {name: posterior[name].values for name in posterior.data_vars},
+            "sample_stats": _statistics(trained.trace),
+            "log_likelihood": {"sequences": likelihood},
+        },
+        dims={**{name: list(posterior[name].dims[2:]) for name in posterior.data_vars}, "sequences": ["sequence"]},
+        coords={**{d: list(v) for d, v in coords.items() if d in posterior.dims}, "sequence": selected.recording.ids},
+    )
+    return xr.DataTree.from_dict({**{k: v.to_dataset() for k, v in sampled.children.items()}, **tree})
+
+
+def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
+    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), "best": ((), int(trace["best"]))})
+
+
+def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Names of the ArviZ schema."""
+    names = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
+    signs = {"potential_energy": -1.0}
+    out = {names.get(key, key): np.asarray(value) * signs.get(key, 1.0) for key, value in trace.items()}
+    return {**out, "diverging": out["diverging"] > 0, "n_steps": out["n_steps"].astype(int)}
+
+
+def _log_likelihood(model: Any, draws: Any, selected: Selected) -> np.ndarray:
+    """(chain, draw, sequence) log evidence of every sequence under every draw."""
+    shape = np.shape(draws[0])[:2]
+    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (-1, *np.shape(leaf)[2:]))) for leaf in draws))
+    data = jax.tree.map(jnp.asarray, selected.data)
+    values = _map_log_likelihood(model, flat, data)
+    return np.asarray(values).reshape(*shape, -1)
+
+
+@compiled(static=(0,))
+def _map_log_likelihood(model: Any, draws: Any, data: Any) -> jax.Array:
+    return jax.lax.map(lambda params: model.log_likelihood(params, data), draws)

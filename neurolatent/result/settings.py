@@ -1,0 +1,44 @@
+"""Settings as JSON and back: frozen dataclasses of plain values, named in one explicit table."""
+
+import dataclasses
+import json
+from typing import Any
+
+from neurolatent.checks import InputError, did_you_mean
+from neurolatent.choices import EM, NUTS
+from neurolatent.models.arphmm import ARPHMM, ARPrior
+from neurolatent.preparation import STEPS
+
+# What a file may hold: nothing else is ever made from one.
+CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, EM, NUTS, *STEPS.values())}
+
+
+def encode(settings: Any) -> Any:
+    """Plain values of nested settings; a dataclass becomes a mapping with its class's name under ``class``."""
+    if dataclasses.is_dataclass(settings) and not isinstance(settings, type):
+        values = {f.name: encode(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
+        return {"class": type(settings).__name__, **values}
+    if isinstance(settings, (tuple, list)):
+        return [encode(value) for value in settings]
+    return settings
+
+
+def decode(plain: Any) -> Any:
+    """The settings again; lists become tuples.
+
+    Raises:
+        InputError: A class that is not in the table.
+    """
+    if isinstance(plain, dict):
+        name = str(plain["class"])
+        if name not in CLASSES:
+            raise InputError(f"the file speaks of {name!r}, which is unknown here. {did_you_mean(name, CLASSES)}")
+        return CLASSES[name](**{key: decode(value) for key, value in plain.items() if key != "class"})
+    if isinstance(plain, list):
+        return tuple(decode(value) for value in plain)
+    return plain
+
+
+def to_json(value: Any) -> str:
+    """JSON with sorted keys, so that equal settings give equal text."""
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,204 @@
+"""Laws that every model keeps, over a table of laws and models; an exemption is an entry with its reason."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro.infer.util import log_density
+
+import neurolatent as nl
+from neurolatent import precision
+from neurolatent.choices import EM
+from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
+from neurolatent.recording import Recording, knowledge
+from tests.models.arphmm import twin
+
+
+class Subject(NamedTuple):
+    """What a law needs to know of a model."""
+
+    model: Any
+    params: Any
+    lengths: tuple[int, ...]
+    scaled: Callable[[Any, float], Any]  # parameters of data in another unit
+    relabelled: Callable[[Any, np.ndarray], Any]
+
+
+def scaled_arphmm(params: ARPHMMParams, c: float) -> ARPHMMParams:
+    coefficients = params.coefficients.copy()
+    coefficients[..., -1] *= c
+    return params._replace(coefficients=coefficients, covariance=params.covariance * c**2)
+
+
+def relabelled_arphmm(p: ARPHMMParams, order: np.ndarray) -> ARPHMMParams:
+    transition = p.transition[np.ix_(order, order)]
+    return ARPHMMParams(p.initial[order], transition, p.advance[order], p.coefficients[order], p.covariance[order])
+
+
+def arphmm(**fields: Any) -> Callable[[], Subject]:
+    def make() -> Subject:
+        model = ARPHMM(**fields)
+        return Subject(model, twin.random_params(1, model, 2), (30, 17, 24), scaled_arphmm, relabelled_arphmm)
+
+    return make
+
+
+MODELS: dict[str, Callable[[], Subject]] = {
+    "arphmm": arphmm(n_states=3, order=2, transitions="ergodic", signal="signal"),
+    "arphmm, left to right": arphmm(n_states=3, order=1, n_substates=2, covariance="diag", signal="signal"),
+    "arphmm, padded start": arphmm(n_states=2, order=1, first="pad", transitions="ergodic", signal="signal"),
+}
+
+EXEMPT: dict[tuple[str, str], str] = {
+    ("permuting labels changes nothing", "arphmm, left to right"): "its states are told apart by their order",
+}
+
+
+@functools.cache
+def subject(name: str) -> Subject:
+    return MODELS[name]()
+
+
+@functools.cache
+def recording(name: str) -> Recording:
+    """Simulated, with missing samples and knowledge."""
+    it = subject(name)
+    made = it.model.simulate(it.params, jax.random.key(2), it.lengths).select("signal")
+    rng = np.random.default_rng(3)
+    whole = made.signal("signal")
+    keep = np.ones(whole.values.shape, bool)
+    keep[rng.random(len(keep)) < 0.1] = False
+    made = made.with_signal("signal", whole.masked(keep))
+    return made.with_knowledge(knowledge.plausibility(rng.uniform(0.3, 1.0, (made.n_samples, it.model.n_states))))
+
+
+def evidence(name: str, of: Recording, params: Any = None) -> np.ndarray:
+    it = subject(name)
+    with precision.double():
+        data = it.model.select(of, for_training=False, use_knowledge=True).data
+        return np.asarray(it.model.log_likelihood(it.params if params is None else params, data))
+
+
+def law(words: str) -> Callable[[Callable], Callable]:
+    """A test over all models but the exempted ones, which must be in the table."""
+
+    def mark(function: Callable) -> Callable:
+        names = [name for name in MODELS if (words, name) not in EXEMPT]
+        return pytest.mark.parametrize("name", names)(function)
+
+    return mark
+
+
+def test_exemptions_have_a_reason_and_a_subject():
+    assert all(reason and name in MODELS for (_, name), reason in EXEMPT.items())
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def both_densities(model: Any, data: Any, sites: dict[str, Any]) -> tuple[Any, Any]:
+    """Log density of the program at its sites, and the engine's at the parameters that it computes from them."""
+    total, trace = log_density(model.numpyro_model, (data,), {}, sites)
+    params = ARPHMMParams(*(trace[field]["value"] for field in ARPHMMParams._fields))
+    return total, model.log_likelihood(params, data).sum() + model.log_prior(params, data)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def update(model: Any, params: Any, data: Any) -> Any:
+    return model.em_step(params, data, use_prior=True)
+
+
+@law("the program's density is the engine's")
+def test_numpyro_density_is_the_engines(name):
+    it = subject(name)
+    with precision.double():
+        data = it.model.select(recording(name), for_training=True, use_knowledge=True).data
+        start = it.model.unconstrained_start(it.params, data)
+        data = jax.tree.map(jnp.asarray, data)
+        total, own = both_densities(it.model, data, start)
+        np.testing.assert_allclose(total, own, rtol=1e-10)
+
+
+@law("simulated data have a finite density")
+def test_simulated_data_have_a_finite_density(name):
+    assert np.isfinite(evidence(name, recording(name))).all()
+
+
+@law("masking a whole sequence removes it")
+def test_masking_a_whole_sequence_removes_it(name):
+    made = recording(name).with_knowledge(knowledge.Knowledge())
+    whole = made.signal("signal")
+    keep = np.ones(whole.values.shape, bool)
+    keep[made.slices()[1]] = False
+    masked = evidence(name, made.with_signal("signal", whole.masked(keep)))
+    np.testing.assert_allclose(masked, evidence(name, made) * [1, 0, 1], atol=1e-12)
+
+
+@law("sequences add up, and padding changes nothing")
+def test_each_sequence_alone_gives_the_same(name):
+    made = recording(name)
+    alone = [evidence(name, made.take(i))[0] for i in made.ids]
+    np.testing.assert_allclose(evidence(name, made), alone, rtol=1e-8)
+
+
+@law("permuting labels changes nothing")
+def test_permuting_labels_changes_nothing(name):
+    it, made = subject(name), recording(name)
+    order = np.roll(np.arange(it.model.n_states), 1)
+    moved = made.with_knowledge(knowledge.plausibility(made.knowledge.plausibilities[0][:, order]))
+    params = it.relabelled(it.params, order)
+    np.testing.assert_allclose(evidence(name, moved, params), evidence(name, made), rtol=1e-12)
+
+
+@law("another unit shifts the density")
+def test_another_unit_shifts_the_density_by_its_logarithm(name):
+    it, made, c = subject(name), recording(name), 1e3
+    whole = made.signal("signal")
+    values = whole.values * c
+    other = made.with_signal("signal", type(whole)(values, whole.kind, whole.channels, whole.units, whole.observed))
+    with precision.double():
+        data = it.model.select(made, for_training=False, use_knowledge=True).data
+    shift = np.sum(data.usable, axis=1) * values.shape[1] * np.log(c)
+    np.testing.assert_allclose(evidence(name, other, it.scaled(it.params, c)), evidence(name, made) - shift, rtol=1e-10)
+
+
+@law("the prior moves with the unit")
+def test_the_fit_does_not_depend_on_the_unit(name):
+    it, made, c = subject(name), recording(name), 1e3
+    whole = made.signal("signal")
+    other = made.with_signal("signal", type(whole)(whole.values * c, "continuous", whole.channels, "", whole.observed))
+    with precision.double():
+        steps = []
+        for of, params in ((made, it.params), (other, it.scaled(it.params, c))):
+            data = jax.tree.map(jnp.asarray, it.model.select(of, for_training=True, use_knowledge=True).data)
+            device = type(params)(*map(jnp.asarray, params))
+            steps.append(jax.device_get(update(it.model, device, data).params))
+    for want, got in zip(it.scaled(steps[0], c), steps[1], strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9 * np.abs(want).max())
+
+
+@law("the stream is the batch")
+def test_stream_is_the_batch_filter(name):
+    it = subject(name)
+    made = recording(name).take(recording(name).ids[0])
+    with precision.double():
+        selected = it.model.select(made, for_training=False, use_knowledge=False)
+        batch = np.asarray(it.model.posterior(it.params, selected.data).along_time["filtered"])[0]
+    state, stream = it.model.filter_start(it.params), []
+    for sample in made.signal("signal").values:
+        state, belief = it.model.filter_step(it.params, state, sample)
+        stream.append(belief)
+    kept = len(stream) - selected.skipped
+    np.testing.assert_allclose(stream[selected.skipped :], batch[:kept], atol=1e-12)
+
+
+@law("a saved fit predicts the same")
+def test_a_saved_fit_predicts_the_same_numbers(name, tmp_path):
+    it, made = subject(name), recording(name)
+    fit = nl.fit(it.model, made, prepare=[nl.Standardise()], engine=EM(steps=3, start="random", restarts=1))
+    again = nl.Fit.load(fit.save(tmp_path / "fit.nc"))
+    assert fit.predict(made).identical(again.predict(made))
+    assert fit.score(made).identical(again.score(made))
+    assert fit.forecast(made, 3, seed=1, n_paths=20).identical(again.forecast(made, 3, seed=1, n_paths=20))
