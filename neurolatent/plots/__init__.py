@@ -1,0 +1,40 @@
+"""One figure per function: arrays in, matplotlib axes out. Colours and settings: :mod:`neurolatent.plots.style`."""
+
+from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
+from neurolatent.plots.chains import chain_summary, chain_traces, rank_histograms, varying
+from neurolatent.plots.comparison import comparison_dots, figures_of
+from neurolatent.plots.convergence import objective_trace
+from neurolatent.plots.curves import seed_curves
+from neurolatent.plots.of_fit import plot_unit
+from neurolatent.plots.states import state_handles, state_probabilities, state_ribbon
+from neurolatent.plots.style import house_style, state_colours
+from neurolatent.plots.transitions import transition_matrix
+from neurolatent.plots.unit import Fan, UnitView, alarm_line, forecast_fan, signal_with_band, unit_figure
+
+__all__ = [
+    "Fan",
+    "UnitView",
+    "alarm_line",
+    "chain_summary",
+    "chain_traces",
+    "comparison_dots",
+    "coverage_curve",
+    "coverage_of",
+    "figures_of",
+    "forecast_fan",
+    "house_style",
+    "objective_trace",
+    "pit_histogram",
+    "plot_unit",
+    "rank_histograms",
+    "seed_curves",
+    "signal_with_band",
+    "standardised",
+    "state_colours",
+    "state_handles",
+    "state_probabilities",
+    "state_ribbon",
+    "transition_matrix",
+    "unit_figure",
+    "varying",
+]

@@ -1,0 +1,104 @@
+"""What the page speaks of, gathered once: the recording as the model sees it, its states, the fleet, the verdicts."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neurolatent.diagnostics import Diagnosis, check
+from neurolatent.prognostics import fleet_table
+from neurolatent.recording import Recording
+from neurolatent.result import Fit
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Everything that the sections read.
+
+    Attributes:
+        recording: What is shown, as it was given.
+        prepared: The same after the preparation, with the sequences that the model answers.
+        latents: What ``fit.predict`` says of it.
+        fleet: One row per unit, those that are not answered included.
+        shown: Units that get a section of their own.
+    """
+
+    fit: Fit
+    diagnosis: Diagnosis
+    recording: Recording
+    prepared: Recording
+    latents: xr.Dataset
+    fleet: pd.DataFrame
+    shown: Sequence[str]
+
+    @functools.cached_property
+    def observed(self) -> np.ndarray:
+        """(samples, features) the modelled signal, in the units of the predictions."""
+        name = self.fit.model.signal_of(self.prepared)
+        values = self.prepared.signal(name).values.reshape(self.prepared.n_samples, -1)
+        for step, learned in zip(reversed(self.fit.prepare), reversed(self.fit.learned), strict=True):
+            values = step.restore(name, values, learned)
+        return values
+
+    @property
+    def state_names(self) -> list[str]:
+        """Names of the states, in order."""
+        return [str(s) for s in self.latents["state"].values]
+
+    @property
+    def unit(self) -> str:
+        """The clock's unit."""
+        return self.recording.clock_unit
+
+    @property
+    def units(self) -> str:
+        """The clock's unit after a number: "cycles", "s"."""
+        return self.unit if len(self.unit) < 3 or self.unit.endswith("s") else f"{self.unit}s"
+
+    def sections_of(self) -> dict[str, str]:
+        """Anchor of each unit that has a section."""
+        return {name: f"unit-{n}" for n, name in enumerate(self.shown, 1)}
+
+
+def gather(
+    fit: Fit, recording: Any, diagnosis: Diagnosis | None, fleet: pd.DataFrame | None, most_units: int
+) -> Material:
+    """The material of a page; what is not given is computed."""
+    recording = Recording.of(recording)
+    latents = fit.predict(recording)
+    table: Any = fleet_table(fit, recording, latents) if fleet is None else fleet
+    table = table.assign(unit=table["unit"].astype(str), failed=[is_true(f) for f in table["failed"]])
+    answered = {str(s) for s in latents["sequence"].values}
+    return Material(
+        fit,
+        check(fit) if diagnosis is None else diagnosis,
+        recording,
+        fit.prepared(recording).recording,
+        latents,
+        table,
+        choose_units(table[[name in answered for name in table["unit"]]], most_units),
+    )
+
+
+def is_true(value: object) -> bool:
+    """Whether a cell that may be missing holds True."""
+    return bool(pd.notna(value) and value)
+
+
+def choose_units(fleet: Any, most: int) -> list[str]:
+    """Units to be shown: running ones, the likeliest faults and shortest lives first, then some of those that failed.
+
+    Of failed units as many are added as there is room for, spread evenly over the table.
+    """
+    running = fleet[~fleet["failed"]].sort_values(
+        ["fault_probability", "rul_median"], ascending=[False, True], kind="stable"
+    )
+    chosen = running["unit"].tolist()[:most]
+    over = fleet[fleet["failed"]]["unit"].tolist()
+    room = min(most - len(chosen), len(over))
+    picks = np.unique(np.linspace(0, len(over) - 1, room).round().astype(int)) if room > 0 else []
+    return [*chosen, *(over[i] for i in picks)]

@@ -1,0 +1,127 @@
+"""The page: sections put together, drawn by the template, written in one move."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from neurolatent.checks import InputError, whole_number
+from neurolatent.diagnostics import Diagnosis
+from neurolatent.plots.style import state_colours
+from neurolatent.recording import Recording
+from neurolatent.report.blocks import Section
+from neurolatent.report.evidence import HEADLINES, evidence_section, learned_section, open_points, verdict_words
+from neurolatent.report.figures import Painter
+from neurolatent.report.fleet import fleet_section, summary
+from neurolatent.report.material import Material, gather
+from neurolatent.report.origin import card_sections, comparison_section, provenance_section, recipe_section
+from neurolatent.report.units import units_section
+from neurolatent.result import Fit
+
+HERE = Path(__file__).parent
+
+
+def write_report(
+    fit: Fit,
+    recording: Any,
+    path: str | Path,
+    *,
+    diagnosis: Diagnosis | None = None,
+    fleet: pd.DataFrame | None = None,
+    recipe: str | None = None,
+    cards: Sequence[str | Path] = (),
+    comparison: pd.DataFrame | None = None,
+    most_units: int = 12,
+) -> Path:
+    """Write one HTML file that says what was learned, where each unit stands, and whether to believe it.
+
+    The file needs no network and no other file; it is written under another name and then moved, so that it is whole
+    or not there.
+
+    Args:
+        recording: What to show: the training data, or units that still run; whatever :meth:`Recording.of` takes.
+        path: The file; its folder must exist.
+        diagnosis: What ``check(fit)`` returned; made here where None.
+        fleet: What ``fleet_table(fit, recording)`` returned; made here where None.
+        recipe: Text of the recipe.
+        cards: Model and data cards, Markdown files.
+        comparison: One row per arm; the columns ``x_low`` and ``x_high`` are the interval of ``x``.
+        most_units: Units with a figure of their own; the table has all.
+
+    Raises:
+        InputError: A folder that cannot be written, or a recording that the fit cannot answer.
+    """
+    path = Path(path)
+    refuse_unwritable(path)
+    whole_number("most_units", most_units, 0)
+    given = card_sections(cards)
+    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units)
+    painter = Painter(len(material.state_names))
+    sections = [fleet_section(material)]
+    sections += [units_section(material, painter)] if material.shown else []
+    sections += [evidence_section(material, painter), learned_section(material, painter)]
+    sections += [comparison_section(comparison, painter)] if comparison is not None else []
+    sections += given
+    sections += [recipe_section(recipe)] if recipe else []
+    sections += [provenance_section(material)]
+    return write_whole(path, render(material, sections))
+
+
+def render(material: Material, sections: Sequence[Section]) -> str:
+    """The page as text."""
+    loader = jinja2.FileSystemLoader(HERE)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    fit, names = material.fit, material.state_names
+    diagnosis = material.diagnosis
+    return environment.get_template("page.jinja").render(
+        title=f"{type(fit.model).__name__} on {material.recording.name or 'an unnamed recording'}",
+        facts=f"{type(fit.model).__name__} with {len(names)} states, by {type(fit.engine).__name__}, "
+        f"learned from {fit.facts['n_sequences']} units of {fit.facts['name'] or 'a recording'}",
+        verdict=diagnosis.verdict,
+        headline=HEADLINES[diagnosis.verdict],
+        verdict_words=verdict_words(material),
+        open_points=open_points(material),
+        summary=summary(material),
+        sections=sections,
+        ramps=(state_colours(len(names)), state_colours(len(names), on_dark=True)),
+        style=Markup((HERE / "style.css").read_text("utf-8")),
+        script=Markup((HERE / "sort.js").read_text("utf-8")),
+    )
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Refuse a file name that cannot be written, before the work is done."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a file name such as report.html is expected")
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path} cannot be written: the folder {path.parent} is not writable. Choose another one.")
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write the text under another name in the same folder and move it into place.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another folder.") from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+    return path
