@@ -1,0 +1,353 @@
+"""The command line: parse, call, print. Heavy imports stand inside the commands, so that --help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurolatent._version import __version__
+from neurolatent.checks import InputError
+
+app = typer.Typer(
+    name="neurolatent",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Latent structure of recordings, with honest uncertainty: fit, check, report, predict.",
+)
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+KEPT = -INTERRUPTED  # of a command that was interrupted and has written what there is
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Where to write.")]
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.", metavar="RUN")]
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: list[str]) -> int:
+    """Exit status of a command: 0 done, 1 a check failed, 2 the input was refused, 130 interrupted."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=words, prog_name="neurolatent", standalone_mode=False)
+    except (InputError, OSError) as error:  # OSError: files that are missing, may not be read or written, a full disk
+        return _refuse(str(error), "--json" in words)
+    except typer.exceptions.TyperException as error:  # a command, option or value that the command line does not have
+        return _refuse(error.format_message(), "--json" in words)
+    if status == INTERRUPTED:  # Ctrl-C outside of what can be kept
+        _refuse("interrupted before there was anything to keep", "--json" in words)
+    return INTERRUPTED if status == KEPT else status if isinstance(status, int) else DONE
+
+
+def _refuse(message: str, as_json: bool) -> int:
+    print(f"refused: {message}", file=sys.stderr)
+    if as_json:
+        _print_json({"error": message})
+    return REFUSED
+
+
+def _print_json(value: Any) -> None:
+    from neurolatent.recipe.folder import to_json
+
+    print(to_json(value))
+
+
+def _version(value: bool) -> bool:
+    if value:
+        print(__version__)
+        raise typer.Exit
+    return value
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Latent structure of recordings, with honest uncertainty."""
+
+
+def _start_up(cache: bool) -> None:
+    """Keep compiled programs on disk between commands, unless the user chose a place or none."""
+    import os
+
+    import platformdirs
+
+    if not cache or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    import jax
+
+    folder = Path(platformdirs.user_cache_dir("neurolatent")) / f"jax-{jax.__version__}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        print(f"compiled programs are not kept: {folder} cannot be written", file=sys.stderr)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@app.command()
+def fit(
+    recipe: Annotated[Path, typer.Argument(help="A recipe (TOML).")],
+    out: Out = None,
+    over: Annotated[
+        list[str] | None, typer.Option("--over", help="A grid, such as model.n_states=2..5; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a run that is there already.")] = False,
+    as_json: Json = False,
+    cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
+) -> int:
+    """Fit what a recipe describes, check it, and write a report."""
+    _start_up(cache)
+    from neurolatent.recipe import parse_over, read_recipe
+    from neurolatent.recipe.folder import run_folder
+
+    recipe_read = read_recipe(recipe)
+    grids = {**recipe_read.section("sweep"), **parse_over(over or [])}
+    if resume and (out is None or grids):
+        raise InputError(
+            "--resume continues one fit in the folder that --out names; a sweep starts afresh with --force"
+        )
+    folder = run_folder(out, recipe_read.name, resume=resume, force=force)
+    if grids:
+        return _fit_sweep(recipe_read, grids, folder, as_json=as_json)
+    return _fit_one(recipe_read, folder, resume=resume, as_json=as_json)
+
+
+def _fit_one(recipe: Any, folder: Path, *, resume: bool, as_json: bool) -> int:
+    from neurolatent.choices import Run
+    from neurolatent.recipe import run_recipe
+    from neurolatent.recipe.folder import summary, to_json, write_run, write_text
+
+    outcome = run_recipe(recipe, Run(folder, resume, quiet=not sys.stderr.isatty()))
+    expected = outcome.expectations()
+    shown = outcome.test or outcome.recording
+    fleet = _fleet(outcome.fit, shown)
+    paths = write_run(folder, outcome, fleet)
+    extras = {"diagnosis": outcome.diagnosis, "fleet": fleet, "comparison": outcome.comparison}
+    paths["report"] = str(_report(folder, outcome.fit, recipe, shown, **extras))
+    paths["summary"] = str(folder / "summary.json")
+    result = summary(outcome, paths)
+    write_text(folder / "summary.json", to_json(result))
+    if as_json:
+        _print_json(result)
+    else:
+        _print_outcome(outcome, paths)
+    if outcome.interrupted:
+        print(f"interrupted: what there is lies in {folder}; continue with --resume --out {folder}", file=sys.stderr)
+        return KEPT
+    return DONE if all(row["met"] for row in expected) else FAILED
+
+
+def _print_outcome(outcome: Any, paths: dict[str, str]) -> None:
+    print(outcome.fit)
+    print(outcome.diagnosis)
+    for name, value in outcome.figures.items():
+        print(f"  {name:<45} {value:.6g}")
+    for row in outcome.expectations():
+        verdict = "met" if row["met"] else "NOT MET"
+        print(f"  {verdict}: {row['figure']} = {row['value']:.6g} in [{row['low']}, {row['high']}]")
+    print(f"report: {paths['report']}")
+
+
+def _fleet(fitted: Any, recording: Any) -> Any:
+    from neurolatent.prognostics import fleet_table
+
+    return fleet_table(fitted, recording)
+
+
+def _report(folder: Path, fitted: Any, recipe: Any, recording: Any, **extras: Any) -> Path:
+    from neurolatent.report import write_report
+
+    path = folder / "report.html"
+    return write_report(fitted, recording, path, recipe=recipe.to_toml(), cards=recipe.cards, **extras)
+
+
+def _fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: bool) -> int:
+    import math
+    import time
+
+    from neurolatent.recipe import run_sweep
+    from neurolatent.recipe.folder import to_json, write_sweep, write_text
+    from neurolatent.result.build import versions
+
+    begin = time.perf_counter()
+    sweep = run_sweep(recipe, grids, quiet=not sys.stderr.isatty())
+    is_whole = len(sweep.points) == math.prod(len(values) for values in grids.values())
+    if not sweep.points:
+        raise KeyboardInterrupt
+    paths = {**write_sweep(folder, recipe, sweep), "summary": str(folder / "summary.json")}
+    seconds = {"run": time.perf_counter() - begin}
+    result = {"figures": sweep.summary(), "points": len(sweep.points), "interrupted": not is_whole, "paths": paths}
+    result |= {"seconds": seconds, "versions": versions(), "seed": recipe.seed}
+    write_text(folder / "summary.json", to_json(result))
+    if as_json:
+        _print_json(result)
+    else:
+        print(sweep.table().to_string(index=False))
+        print("\n".join(f"{name}: {path}" for name, path in paths.items()))
+    return DONE if is_whole else KEPT
+
+
+@app.command()
+def check(run_folder: RunFolder, as_json: Json = False) -> int:
+    """Say whether a run's fit is to be believed; the exit status is 0 only when no row fails."""
+    from neurolatent.diagnostics import check as check_fit
+    from neurolatent.recipe.folder import open_run, verdict_summary
+
+    fitted, _ = open_run(run_folder)
+    diagnosis = check_fit(fitted)
+    if as_json:
+        _print_json({**verdict_summary(diagnosis), "versions": fitted.versions, "seed": fitted.seed})
+    else:
+        print(diagnosis)
+    return DONE if diagnosis.passed else FAILED
+
+
+@app.command()
+def report(run_folder: RunFolder, as_json: Json = False) -> int:
+    """Write the report of a run again."""
+    import pandas as pd
+
+    from neurolatent.recipe.folder import open_run, shown_recording
+
+    fitted, recipe = open_run(run_folder)
+    comparison = run_folder / "comparison.csv"
+    table = pd.read_csv(comparison) if comparison.is_file() else None
+    path = _report(run_folder, fitted, recipe, shown_recording(recipe), comparison=table)
+    if as_json:
+        _print_json({"paths": {"report": str(path)}, "versions": fitted.versions, "seed": fitted.seed})
+    else:
+        print(f"report: {path}")
+    return DONE
+
+
+@app.command()
+def predict(
+    run_folder: RunFolder,
+    data: Annotated[Path, typer.Argument(help="New data, in the format of the run's training data.", metavar="DATA")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the table of units as csv.")] = None,
+    outcomes: Annotated[Path | None, typer.Option("--outcomes", help="True remaining lives, for scoring only.")] = None,
+    as_json: Json = False,
+    cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
+) -> int:
+    """The state of each unit of new data now, since when, how sure, and about how long it will still run."""
+    _start_up(cache)
+    import time
+
+    begin = time.perf_counter()
+    from neurolatent.recipe.figures import given_units_figures
+    from neurolatent.recipe.folder import new_recording, open_run, refuse_unwritable, write_text
+
+    if out is not None:
+        refuse_unwritable(out.absolute().parent)
+    fitted, recipe = open_run(run_folder)
+    recording = new_recording(recipe, data, outcomes)
+    table = _fleet(fitted, recording)
+    figures = given_units_figures(fitted, recording)
+    paths = {} if out is None else {"table": str(write_text(out, table.to_csv(index=False)))}
+    if as_json:
+        seconds = {"run": time.perf_counter() - begin}
+        units = table.to_dict("records")
+        _print_json(
+            {
+                "figures": figures,
+                "units": units,
+                "paths": paths,
+                "seconds": seconds,
+                "seed": fitted.seed,
+                "versions": fitted.versions,
+            }
+        )
+    else:
+        print(table.to_string(index=False))
+        for name, value in figures.items():
+            print(f"  {name:<45} {value:.6g}")
+    return DONE
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", metavar="RUN...")],
+    data: Annotated[Path | None, typer.Option("--data", help="Data that none of them has seen.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Rank runs by what they say of data that they have not seen, or by leave-one-sequence-out estimates."""
+    from neurolatent.compare import compare as compare_fits
+    from neurolatent.recipe.folder import new_recording, open_run
+
+    opened = {str(folder): open_run(folder) for folder in runs}
+    recording = None if data is None else new_recording(next(iter(opened.values()))[1], data, None)
+    table = compare_fits({name: fitted for name, (fitted, _) in opened.items()}, recording)
+    if as_json:
+        _print_json({"ranking": table.to_dict("records")})
+    else:
+        print(table.to_string(index=False))
+    return DONE
+
+
+@app.command()
+def simulate(
+    run_folder: RunFolder,
+    out: Annotated[Path, typer.Option("--out", help="The recording to write (netCDF).")],
+    sequences: Annotated[int, typer.Option(min=1)] = 10,
+    length: Annotated[int, typer.Option(min=2)] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> int:
+    """Draw a recording from a fitted model, with its true states."""
+    from neurolatent.recipe.folder import open_run, refuse_unwritable
+
+    refuse_unwritable(out.absolute().parent)
+    fitted, _ = open_run(run_folder)
+    fitted.simulate([length] * sequences, seed=seed).save(out)
+    if as_json:
+        _print_json({"paths": {"recording": str(out)}, "seed": seed, "versions": fitted.versions})
+    else:
+        print(f"recording: {out}")
+    return DONE
+
+
+@app.command()
+def describe(
+    data: Annotated[Path, typer.Argument(help="A data file.", metavar="DATA")],
+    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf or cmapss.")] = None,
+    sequence: Annotated[str | None, typer.Option("--sequence", help="Column that names the sequence.")] = None,
+    clock: Annotated[str | None, typer.Option("--clock", help="Column with the clock time.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Say what is in a data file, as the models will see it."""
+    from neurolatent.loaders import load
+
+    options = {k: v for k, v in (("sequence", sequence), ("clock", clock)) if v is not None}
+    recording = load(data, format=format, **options)
+    if as_json:
+        facts = {"sequences": recording.n_sequences, "samples": recording.n_samples, "signals": list(recording.signals)}
+        _print_json({**facts, "history": list(recording.history), "fingerprint": recording.fingerprint()})
+    else:
+        print(recording.describe())
+    return DONE
+
+
+@app.command()
+def cite(model: Annotated[str, typer.Argument(help="Name of a model, as in recipes.")], as_json: Json = False) -> int:
+    """Print what to cite for a model."""
+    from neurolatent.checks import did_you_mean
+    from neurolatent.models.citations import CITATIONS, PACKAGE
+
+    if model.lower() not in CITATIONS:
+        raise InputError(f"no model {model!r}. {did_you_mean(model.lower(), CITATIONS)}")
+    references = [*CITATIONS[model.lower()], PACKAGE]
+    if as_json:
+        _print_json({"citations": references})
+    else:
+        print("\n".join(references))
+    return DONE

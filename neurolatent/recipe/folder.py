@@ -1,0 +1,171 @@
+"""A run is a folder that explains itself: resolved recipe, fit, summary, tables, log; the report is written beside."""
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neurolatent.checks import InputError
+from neurolatent.compare import Sweep
+from neurolatent.diagnostics import Diagnosis
+from neurolatent.recipe.data import recording_of
+from neurolatent.recipe.read import Recipe, read_recipe
+from neurolatent.recipe.run import Outcome, parts_of, test_recording
+from neurolatent.recording import Recording
+from neurolatent.result import Fit
+
+WRITTEN = (  # all files of a run or a sweep
+    *("recipe.toml", "fit.nc", "log.txt", "fleet.csv", "comparison.csv", "report.html", "summary.json"),
+    *("sweep.csv", "sweep.png"),
+)
+
+
+def run_folder(out: Path | None, name: str, *, resume: bool, force: bool) -> Path:
+    """The folder of a run, not yet made: ``out``, or ``runs/NAME-DATE-TIME``.
+
+    Raises:
+        InputError: It exists already and neither ``resume`` nor ``force`` was given, or it cannot be written.
+    """
+    folder = out or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; a folder is needed for the run. Choose another --out.")
+    if folder.is_dir() and any(folder.iterdir()) and not (resume or force):
+        raise InputError(
+            f"{folder} exists already. Continue with --resume, replace with --force, or choose another --out."
+        )
+    refuse_unwritable(folder)
+    return folder
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Refuse a folder into which no file can be written; nothing is left behind."""
+    parent = folder.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            return
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file under a temporary name and move it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def clean(folder: Path) -> None:
+    """Make the folder, without the files that a former run wrote there; a checkpoint stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in WRITTEN:
+        (folder / name).unlink(missing_ok=True)
+
+
+def write_sweep(folder: Path, recipe: Recipe, sweep: Sweep) -> dict[str, str]:
+    """Write the table and the curves of a sweep, and say where each lies; no curves where no number was varied."""
+    clean(folder)
+    paths = {
+        "recipe": write_text(folder / "recipe.toml", recipe.to_toml()),
+        "sweep": write_text(folder / "sweep.csv", sweep.table().to_csv(index=False)),
+    }
+    if sweep.has_curves:
+        from neurolatent.plots.sweep import save_sweep  # matplotlib is slow to import, and most commands draw nothing
+
+        paths["curves"] = save_sweep(sweep, folder / "sweep.png")
+    return {name: str(path) for name, path in paths.items()}
+
+
+def write_run(folder: Path, outcome: Outcome, fleet: pd.DataFrame | None) -> dict[str, str]:
+    """Write all of a run but its report, and say where each part lies; what a former run left there is removed."""
+    clean(folder)
+    paths = {
+        "recipe": write_text(folder / "recipe.toml", outcome.recipe.to_toml()),
+        "fit": outcome.fit.save(folder / "fit.nc"),
+        "log": write_text(
+            folder / "log.txt", f"{outcome.recording.describe()}\n\n{outcome.fit}\n\n{outcome.diagnosis}\n"
+        ),
+    }
+    if fleet is not None:
+        paths["fleet"] = write_text(folder / "fleet.csv", fleet.to_csv(index=False))
+    if outcome.comparison is not None:
+        paths["comparison"] = write_text(folder / "comparison.csv", outcome.comparison.to_csv(index=False))
+    if not outcome.interrupted:
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    return {name: str(path) for name, path in paths.items()}
+
+
+def summary(outcome: Outcome, paths: dict[str, str]) -> dict[str, Any]:
+    """The one object that ``--json`` prints and ``summary.json`` holds."""
+    return {
+        "figures": outcome.figures,
+        "verdict": outcome.diagnosis.verdict,
+        "verdicts": outcome.diagnosis.table(),
+        "expectations": outcome.expectations(),
+        "warnings": list(outcome.fit.warnings),
+        "interrupted": outcome.interrupted,
+        "paths": paths,
+        "seconds": outcome.seconds,
+        "versions": outcome.fit.versions,
+        "seed": outcome.fit.seed,
+    }
+
+
+def to_json(value: Any) -> str:
+    """JSON in which numbers that are none stand as null."""
+    return json.dumps(_finite(value), indent=1, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def open_run(folder: Path) -> tuple[Fit, Recipe]:
+    """The fit and the recipe of a run.
+
+    Raises:
+        InputError: The folder is no run.
+    """
+    if not (folder / "fit.nc").is_file() or not (folder / "recipe.toml").is_file():
+        raise InputError(
+            f"{folder} is no run: it needs fit.nc and recipe.toml. Make one with 'neurolatent fit RECIPE'."
+        )
+    return Fit.load(folder / "fit.nc"), read_recipe(folder / "recipe.toml")
+
+
+def shown_recording(recipe: Recipe) -> Recording:
+    """The recording that a run's report shows: the test recording where there is one, else the training one."""
+    return test_recording(recipe) or parts_of(recipe).recording
+
+
+def new_recording(recipe: Recipe, path: Path, outcomes: Path | None) -> Recording:
+    """New data in the format and on the clock of a run's training data; ``outcomes`` holds true remaining lives."""
+    training = recipe.section("data")
+    left_out = ("simulate", "knowledge", "card", "take", "outcomes", "sequences", "failed")
+    table = {k: v for k, v in training.items() if k not in left_out} | {"path": str(path)}
+    if outcomes is not None:
+        table["outcomes" if training.get("format") == "cmapss" else "sequences"] = str(outcomes)
+    return recording_of(table, f"{recipe.name}: [data]", recipe.seed)
+
+
+def verdict_summary(diagnosis: Diagnosis) -> dict[str, Any]:
+    """What ``check --json`` prints."""
+    return {"verdict": diagnosis.verdict, "verdicts": diagnosis.table()}

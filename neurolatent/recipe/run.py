@@ -1,0 +1,280 @@
+"""A recipe is carried out: data, fit, diagnosis, figures on held-out data, comparison with other beliefs, sweeps."""
+
+import sys
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurolatent.checks import InputError, did_you_mean, existing_file, whole_number
+from neurolatent.choices import EM, NUTS, Engine, Run
+from neurolatent.compare import Sweep
+from neurolatent.diagnostics import Diagnosis, check
+from neurolatent.fitting import fit
+from neurolatent.models.arphmm import ARPHMM
+from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
+from neurolatent.prognostics.assess import assess_units, unit_figures
+from neurolatent.recipe.beliefs import knowledge_of
+from neurolatent.recipe.data import recording_of
+from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
+from neurolatent.recipe.objects import build, expect_table, refuse_unknown
+from neurolatent.recipe.read import Recipe, grid
+from neurolatent.recording import Knowledge, Recording
+from neurolatent.result import Fit
+
+MODELS: dict[str, type] = {"arphmm": ARPHMM}
+ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS}
+ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
+AS_WRITTEN = "as written"  # the arm that is the recipe itself
+MOST_FITS = 20  # of a sweep are kept in memory
+PLAIN = (bool, int, float, str)  # values of a grid that stand in its table as they are
+
+
+class Parts(NamedTuple):
+    """A recipe as objects."""
+
+    recording: Recording
+    model: Any
+    engine: Engine | None
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the section [test] asks for, besides its recording."""
+
+    folds: int | None = None
+    edges: tuple[float, ...] = ()  # life fractions that stand for the truth of states, from 0 to 1
+    horizon: int = 0
+    card: str | None = None
+
+    def __post_init__(self) -> None:
+        whole_number("horizon", self.horizon, 0)
+        if self.folds is not None and (len(self.edges) < 2 or not (np.diff(self.edges) > 0).all()):
+            raise InputError(
+                f"with folds it needs 'edges', two or more rising life fractions that stand for the truth of states, "
+                f"got {list(self.edges)}"
+            )
+
+
+class Plan(NamedTuple):
+    """All that is needed before the first fit, so that nothing is refused after it."""
+
+    parts: Parts
+    assessment: Assessment
+    test: Recording | None
+    splits: list[tuple[Recording, Recording]]  # training and held-out units of each fold
+    arms: dict[str, Parts]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a recipe."""
+
+    recipe: Recipe
+    recording: Recording
+    fit: Fit
+    diagnosis: Diagnosis
+    figures: dict[str, float]
+    comparison: pd.DataFrame | None = None  # one row per arm; beside a figure x stand x_low and x_high
+    test: Recording | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    interrupted: bool = False  # in the fit, or in what is measured after it
+
+    def expectations(self) -> list[dict[str, Any]]:
+        """The figures of the section ``expect``, each with its range and whether it lies inside.
+
+        Raises:
+            InputError: A figure that a finished run does not have.
+        """
+        rows = []
+        for name, (low, high) in self.recipe.section("expect").items():
+            if name not in self.figures and not self.interrupted:
+                raise InputError(
+                    f"{self.recipe.name}: [expect] {name!r}: no such figure. {did_you_mean(name, self.figures)}"
+                )
+            value = self.figures.get(name, float("nan"))
+            rows.append({"figure": name, "value": value, "low": low, "high": high, "met": bool(low <= value <= high)})
+        return rows
+
+
+def parts_of(recipe: Recipe, recording: Recording | None = None) -> Parts:
+    """The objects that a recipe names; ``recording`` spares loading it again."""
+    name, data = recipe.name, recipe.section("data")
+    model = _named(recipe.section("model"), MODELS, f"{name}: [model]")
+    engine = _named(recipe.section("engine"), ENGINES, f"{name}: [engine]") if recipe.section("engine") else None
+    steps = tuple(_named(step, STEPS, f"{name}: [[prepare]]") for step in recipe.table.get("prepare", []))
+    recording = recording_of(data, f"{name}: [data]", recipe.seed) if recording is None else recording
+    if "knowledge" in data:
+        where = f"{name}: [data.knowledge]"
+        known = knowledge_of(expect_table(data["knowledge"], where), recording, where, recipe.seed)
+        recording = recording.with_knowledge(known)
+    return Parts(recording, model, engine, steps)
+
+
+def _named(table: dict[str, Any], kinds: dict[str, type], where: str) -> Any:
+    rest = dict(table)
+    name = rest.pop("name", None)
+    if name is None:
+        raise InputError(f"{where}: 'name' is missing; one of {list(kinds)}")
+    if name not in kinds:
+        raise InputError(f"{where}: there is no {name!r}. {did_you_mean(str(name), kinds)}")
+    return build(kinds[name], rest, where)
+
+
+def test_recording(recipe: Recipe) -> Recording | None:
+    """The recording of the [test] section; None where it only names folds."""
+    test = recipe.section("test")
+    if "path" not in test and "simulate" not in test:
+        return None
+    table = {k: v for k, v in test.items() if k not in ASSESSMENT}
+    return recording_of(table, f"{recipe.name}: [test]", recipe.seed + 1_000_003)
+
+
+def plan_of(recipe: Recipe) -> Plan:
+    """What a recipe asks for, with its data loaded and all of it checked."""
+    where = f"{recipe.name}: [test]"
+    for card in recipe.cards:
+        existing_file(card)
+    parts, section = parts_of(recipe), recipe.section("test")
+    test = test_recording(recipe)
+    if test is None:
+        refuse_unknown(section, ("path", "simulate", *ASSESSMENT), where)
+    assessment = build(Assessment, {k: v for k, v in section.items() if k in ASSESSMENT}, where)
+    if assessment.horizon and test is None:
+        raise InputError(f"{where}: horizon needs a test recording: add path or simulate")
+    if assessment.horizon and test is not None:
+        signal = parts.model.signal or parts.model.signal_of(test)
+        refuse_horizon(test, signal, assessment.horizon, parts.model.order + 1, where)
+    arms = {name: parts_of(arm, _unknowing(parts.recording)) for name, arm in recipe.arms().items()}
+    if arms and assessment.folds is None:
+        raise InputError(f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test]")
+    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms)
+
+
+def _unknowing(recording: Recording) -> Recording:
+    return replace(recording, knowledge=Knowledge())
+
+
+def _splits(recording: Recording, assessment: Assessment, seed: int) -> list[tuple[Recording, Recording]]:
+    """Training and held-out units of each fold; each training part needs units that failed."""
+    if assessment.folds is None:
+        return []
+    splits = recording.folds(assessment.folds, seed=seed)
+    for train, _ in splits:
+        if not train.failed(True, "the assessment by folds").any():
+            raise InputError(f"{recording.title}: some fold is left without a training unit that failed; lower folds")
+    return splits
+
+
+def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
+    """Fit what a recipe describes, check it, and measure it on held-out data.
+
+    Ctrl-C ends the fit, or what is measured after it, and leaves what there is, marked as interrupted.
+
+    Raises:
+        InputError: Anything in the recipe or its data that is refused; nothing has been written then.
+    """
+    begin = time.perf_counter()
+    plan = plan_of(recipe)
+    parts = plan.parts
+    fitted = fit(parts.model, parts.recording, parts.steps, parts.engine, recipe.seed, run=run)
+    fitted_at = time.perf_counter()
+    figures, comparison, interrupted = training_figures(fitted), None, fitted.interrupted
+    if not interrupted:
+        try:
+            comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
+            figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
+        except KeyboardInterrupt:
+            interrupted = True
+    seconds = {**fitted.seconds, "fit": fitted_at - begin, "assess": time.perf_counter() - fitted_at}
+    diagnosis = check(fitted)
+    return Outcome(recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, seconds, interrupted)
+
+
+def training_figures(fitted: Fit) -> dict[str, float]:
+    """Weighted log likelihood of the training recording, and what the engine did."""
+    groups: Any = fitted.idata
+    figures = {"loglik": float(groups["latents"]["log_evidence"].values.sum())}
+    trace = groups["trace"]
+    if "objective" in trace:
+        own = trace["objective"].values[int(trace["best"])]
+        figures["iterations"] = float(np.isfinite(own).sum())
+    if fitted.draws is not None:
+        figures["divergences"] = float(groups["sample_stats"]["diverging"].values.sum())
+    return figures
+
+
+def _test_figures(plan: Plan, fitted: Fit, seed: int) -> dict[str, float]:
+    if plan.test is None:
+        return {}
+    figures = state_figures(fitted, plan.test) | given_units_figures(fitted, plan.test)
+    if plan.assessment.horizon:
+        figures |= forecast_figures(fitted, plan.test, plan.assessment.horizon, seed)
+    return figures
+
+
+def _cross_validated(plan: Plan, seed: int) -> pd.DataFrame:
+    """Figures of every arm on units held out once each; the preparation is learned anew in every fold.
+
+    Every fold's fit is shown the whole recording, of which only its held-out units are counted: so all have one shape,
+    and one compiled program serves them.
+    """
+    steps, arms = plan.parts.steps, {AS_WRITTEN: plan.parts, **plan.arms}
+    rows: dict[str, list[pd.DataFrame]] = {name: [] for name in arms}
+    for number, (train, held) in enumerate(plan.splits, seed):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PreparationWarning)  # the fit to all units has told it
+            applied, learned = prepare(train, steps)
+        seen = replay(_unknowing(plan.parts.recording), steps, learned).recording
+        for name, arm in arms.items():
+            known = arm.recording.take(applied.recording.ids).knowledge
+            fitted = fit(arm.model, replace(applied.recording, knowledge=known), (), arm.engine, number)
+            if fitted.interrupted:
+                raise KeyboardInterrupt
+            rows[name].append(assess_units(fitted, seen, plan.assessment.edges, seed=number, units=held.ids))
+    tables = {name: pd.concat(parts, ignore_index=True) for name, parts in rows.items()}
+    return pd.DataFrame([{"arm": name, **_wide(table, seed)} for name, table in tables.items()])
+
+
+def _wide(units: pd.DataFrame, seed: int) -> dict[str, float]:
+    """Each figure x, with its interval under x_low and x_high."""
+    out: dict[str, float] = {}
+    for name, figure in unit_figures(units, seed=seed).items():
+        out |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return out
+
+
+def _flat(comparison: pd.DataFrame | None) -> dict[str, float]:
+    """Figures by flat names: those of the recipe itself bare, the others with their arm before them."""
+    figures: dict[str, float] = {}
+    for row in [] if comparison is None else comparison.to_dict("records"):
+        prefix = "" if row["arm"] == AS_WRITTEN else f"{row['arm']}."
+        figures |= {f"{prefix}{k}": v for k, v in row.items() if k != "arm" and not k.endswith(("_low", "_high"))}
+    return figures
+
+
+def run_sweep(recipe: Recipe, grids: Mapping[str, Any], quiet: bool = True) -> Sweep:
+    """The figures of a recipe at every point of a grid; the fits are kept where there are at most twenty.
+
+    Ctrl-C ends it after the points that are done.
+    """
+    points, figures, fits = [], [], []
+    whole = grid(recipe, grids)
+    for point, varied in whole:
+        if not quiet:
+            print(f"{len(points) + 1} of {len(whole)}: {point}", file=sys.stderr)
+        try:
+            outcome = run_recipe(varied)
+        except KeyboardInterrupt:
+            break
+        if outcome.interrupted:
+            break
+        points.append({key: value if isinstance(value, PLAIN) else str(value) for key, value in point.items()})
+        figures.append({**outcome.figures, "converged": float(outcome.fit.converged)})
+        fits += [outcome.fit] if len(whole) <= MOST_FITS else []
+    return Sweep(tuple(points), tuple(figures), tuple(fits))
