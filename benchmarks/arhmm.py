@@ -2,9 +2,9 @@
 
 Twenty EM iterations of an ARHMM (K = 4 states, D = 2 features, order 1, T = 5,000 steps, double precision) through the
 public calls: ``neurolatent.fit`` against ``LinearAutoregressiveHMM.fit_em``, each in a fresh process, so that both pay
-for compilation; imports are not counted. That both compute the same log likelihood at the same parameters is shown by a
-test (tests/models/arphmm). statsmodels fits one-dimensional switching regressions only and compiles nothing, so its 20 EM
-iterations (K = 2, T = 2,000) stand beside our first call and beside our second one.
+for compilation; imports are not counted. That both compute the same log likelihood at the same parameters is shown by
+a test (tests/models/arphmm). statsmodels fits one-dimensional switching regressions only and compiles nothing, so its
+20 EM iterations (K = 2, T = 2,000) stand beside our first call and beside our second one.
 
 Run: ``python benchmarks/arhmm.py [--repeats 5] [--json]``.
 """

@@ -133,11 +133,12 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
 def _sampler_rows(fit: Fit) -> Iterable[Row]:
     import arviz_stats  # slow to import, and only draws need it
 
+    statistics: Any = arviz_stats
     draws = _varying(fit.idata["posterior"].to_dataset())
     with np.errstate(divide="ignore", invalid="ignore"):  # a chain that never moves has no finite R-hat: it fails
-        rhat = float(np.max(arviz_stats.rhat(draws)["parameters"].values))
-        bulk = float(np.min(arviz_stats.ess(draws, method="bulk")["parameters"].values))
-        tail = float(np.min(arviz_stats.ess(draws, method="tail")["parameters"].values))
+        rhat = float(np.max(statistics.rhat(draws)["parameters"].values))
+        bulk = float(np.min(statistics.ess(draws, method="bulk")["parameters"].values))
+        tail = float(np.min(statistics.ess(draws, method="tail")["parameters"].values))
     stats = fit.idata["sample_stats"]
     divergences = float(stats["diverging"].values.sum())
     energy = stats["energy"].values

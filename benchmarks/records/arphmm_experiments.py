@@ -1,8 +1,10 @@
 """Do labels help the ARPHMM as published? Records E1, E2 and E4: figures and one picture each.
 
-Runs the sweeps of models/arphmm_e1.toml, arphmm_e2.toml and arphmm_e4.toml whole (about a quarter of an hour on two
+Runs the sweeps of models/arphmm_e1.toml, arphmm_e2.toml and arphmm_e4.toml whole (some minutes on two
 cores) and writes, beside this script, NAME.json (mean and standard deviation over seeds at every point of the grid,
-with seeds, date, machine and versions) and NAME.png. Run: ``python benchmarks/records/arphmm_experiments.py [NAME ...]``.
+with seeds, date, machine and versions) and NAME.png.
+
+Run: ``python benchmarks/records/arphmm_experiments.py [NAME ...]``.
 """
 
 import datetime

@@ -17,7 +17,7 @@ NAME = "state.npz"
 
 def is_key(leaf: Any) -> bool:
     """Whether a leaf is a random key of the new style, which cannot be made an array directly."""
-    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def write(folder: Path, state: Any, identity: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def write(folder: Path, state: Any, identity: dict[str, Any]) -> None:
     words = np.frombuffer(json.dumps(identity, sort_keys=True).encode(), np.uint8)
     temporary = folder / f".{NAME}.{os.getpid()}"
     with temporary.open("wb") as file:
-        np.savez(file, identity=words, **arrays)
+        np.savez(file, **{"identity": words, **arrays})  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(folder / NAME)
@@ -48,7 +48,9 @@ def read(folder: Path, like: State, identity: dict[str, Any]) -> State | None:
     _refuse_other(path, former, identity)
     leaves, tree = jax.tree.flatten(like)
     restored = [
-        jax.random.wrap_key_data(file[f"leaf_{n}"]) if is_key(old) else jax.numpy.asarray(file[f"leaf_{n}"])
+        jax.random.wrap_key_data(jax.numpy.asarray(file[f"leaf_{n}"]))
+        if is_key(old)
+        else jax.numpy.asarray(file[f"leaf_{n}"])
         for n, old in enumerate(leaves)
     ]
     return jax.tree.unflatten(tree, restored)

@@ -31,14 +31,16 @@ def run(settings: EM, model: HasEMStep, data: Data, key: PRNGKeyArray, *, option
     restarts = settings.restarts or _restarts(settings, model, data)
     starts = [model.init(key, data, start=settings.start, restart=n) for n in range(restarts)]
     none = np.zeros(restarts, bool)
-    state = EMState(  # NumPy on the host: every operation on the device would be compiled first
-        jax.tree.map(lambda *leaves: np.stack(leaves), *starts),
-        np.full((restarts, settings.steps), np.nan),
-        np.zeros(restarts, int),
-        none,
-        none,
-        np.zeros((restarts, starts[0].initial.shape[0]), bool),
-        none,
+    state = EMState._make(  # NumPy on the host: every operation on the device would be compiled first
+        [
+            jax.tree.map(lambda *leaves: np.stack(leaves), *starts),
+            np.full((restarts, settings.steps), np.nan),
+            np.zeros(restarts, int),
+            none,
+            none,
+            np.zeros((restarts, starts[0].initial.shape[0]), bool),
+            none,
+        ]
     )
     device_data = jax.tree.map(jnp.asarray, data)
     loop = Loop(

@@ -33,7 +33,7 @@ class Frame(NamedTuple):
 def potential(model: HasDensity, frame: Frame, data: Data) -> Callable[[Float[Array, " dimension"]], Float[Array, ""]]:
     """Negative log density of the sampler's coordinates, up to the constant of the linear map."""
     flat, unravel = ravel_pytree(frame.centre)
-    return lambda v: potential_energy(model.numpyro_model, (data,), {}, unravel(flat + frame.factor @ v))
+    return lambda v: jnp.asarray(potential_energy(model.numpyro_model, (data,), {}, unravel(flat + frame.factor @ v)))
 
 
 def at_peak(model: HasDensity, sites: dict[str, Array], data: Data) -> Frame:
@@ -98,7 +98,7 @@ def _hessian(model: HasDensity, at: dict[str, Array], spread: Array, data: Data)
 
 def _of_flat(model: HasDensity, like: Any, data: Data) -> Callable[[Array], Array]:
     unravel = ravel_pytree(like)[1]
-    return lambda flat: potential_energy(model.numpyro_model, (data,), {}, unravel(flat))
+    return lambda flat: jnp.asarray(potential_energy(model.numpyro_model, (data,), {}, unravel(flat)))
 
 
 def _factor(hessian: np.ndarray, spread: np.ndarray) -> np.ndarray:

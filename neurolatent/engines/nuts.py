@@ -83,7 +83,7 @@ def _kernel(
         begin,
         settings.warmup,
         target_accept_prob=settings.target_accept,
-        trajectory_length=None,
+        trajectory_length=None,  # type: ignore[arg-type]
         max_tree_depth=settings.max_tree_depth,
         model_args=(frame, data),
         model_kwargs={},

@@ -24,9 +24,10 @@ STATEMENT = ("sequence", "first", "last", "levels", "of", "confidence")
 class Clocked(Protocol):
     """What knowledge must know of a recording: its sequences and their clock."""
 
-    name: str
-    bin_width: float
-
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def bin_width(self) -> float: ...  # noqa: D102
     @property
     def ids(self) -> list[str]: ...  # noqa: D102
     @property

@@ -38,7 +38,7 @@ class Fit:
     engine: Engine
     params: Any
     draws: Any
-    idata: xr.DataTree
+    idata: Any  # an xarray.DataTree, whose items pyright cannot tell apart
     converged: bool
     interrupted: bool
     warnings: tuple[str, ...]
@@ -144,8 +144,8 @@ class Fit:
         self, data: xr.Dataset, names: tuple[str, ...] = ("predicted_mean", "predicted_sd")
     ) -> xr.Dataset:
         for name in [n for n in names if n in data]:
-            names = [str(n) for n in data["feature"].values]
-            places = [self.facts["channels"].index(n) for n in names]
+            features = [str(n) for n in data["feature"].values]
+            places = [self.facts["channels"].index(n) for n in features]
             values = np.full((*data[name].shape[:-1], len(self.facts["channels"])), np.nan)
             values[..., places] = data[name].values  # a step restores all channels of the signal
             for step, learned in zip(reversed(self.prepare), reversed(self.learned), strict=True):

@@ -60,7 +60,8 @@ def combine(parts: list[Latents]) -> Latents:
     """Posterior quantities averaged over draws.
 
     Means and probabilities average; a standard deviation ``x_sd`` beside ``x_mean`` becomes that of the mixture; most
-    probable paths are those of the first part; ``smoothed_sd`` tells how much the draws differ.
+    probable paths are those of the draw under which the data are most probable; ``smoothed_sd`` tells how much the
+    draws differ.
     """
     if len(parts) == 1:
         return parts[0]
@@ -69,7 +70,8 @@ def combine(parts: list[Latents]) -> Latents:
     for name in [n for n in out if n.endswith("_sd")]:
         centre = along[name.removesuffix("_sd") + "_mean"]
         out[name] = np.sqrt((along[name] ** 2).mean(axis=0) + centre.var(axis=0))
-    out |= {name: values[0] for name, values in along.items() if values.dtype.kind != "f"}
+    best = int(np.argmax([np.sum(p.per_sequence["log_evidence"]) for p in parts]))
+    out |= {name: values[best] for name, values in along.items() if values.dtype.kind != "f"}
     if "smoothed" in along:
         out["smoothed_sd"] = along["smoothed"].std(axis=0)
     per_sequence = {

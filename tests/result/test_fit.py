@@ -74,9 +74,10 @@ def test_units_come_back_whatever_the_preparation():
     prepared = nl.fit(ARPHMM(1), recording, prepare=[nl.Standardise()], engine=EM(steps=20))
     a, b = bare.predict(recording), prepared.predict(recording)
     level = recording.signal("signal").values[1:].mean(axis=0)
-    np.testing.assert_allclose(b["predicted_mean"][1:].mean("sample"), level, atol=[1.0, 10.0, 100.0])
+    assert (np.abs(b["predicted_mean"].values[1:].mean(axis=0) - level) < [1.0, 10.0, 100.0]).all()
     for name in ("predicted_mean", "predicted_sd"):  # two priors that differ a little
-        np.testing.assert_allclose(a[name][1:], b[name][1:], rtol=0.3, atol=[1.0, 10.0, 100.0])
+        gap = np.abs(a[name].values[1:] - b[name].values[1:]) / [1.0, 10.0, 100.0]
+        assert gap.max() < 1.0, name
 
 
 def test_chosen_channels_come_back_in_their_own_units_and_order():
@@ -126,6 +127,8 @@ def test_prediction_with_draws_is_the_mixture(drawn):
     np.testing.assert_allclose(got["predicted_mean"][1:], mean.mean(axis=0), rtol=1e-9)
     want = np.sqrt(second.mean(axis=0) - mean.mean(axis=0) ** 2)
     np.testing.assert_allclose(got["predicted_sd"][1:], want, rtol=1e-6)
+    best = parts[int(np.argmax([np.sum(drawn.model.log_likelihood(p, data)) for p in drawn.parameter_sets()]))]
+    np.testing.assert_array_equal(got["path"][1:], best["path"][0, :29])
     assert got["smoothed_sd"].dims == ("sample", "state")
     assert float(got["smoothed_sd"].max()) > 0
 

@@ -1,13 +1,16 @@
 """What the model's door makes of a recording: padded arrays of targets, regressors and knowledge."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from neurolatent.recording import Signal
 
-Floats = Array | np.ndarray
+if TYPE_CHECKING:
+    Floats = Any  # NumPy on the host, JAX inside programs: both are meant
+else:
+    Floats = Array | np.ndarray
 
 
 class Scale(NamedTuple):

@@ -29,7 +29,8 @@ def sample_chain(rows: Rows) -> tuple[Array, Array]:
         if len(keep) > 1:
             row = numpyro.sample(f"transition_{state}", dist.Dirichlet(jnp.asarray(concentration[keep])))
         transition = transition.at[state, keep].set(row)
-    return initial, numpyro.deterministic("transition", transition)
+    named: Any = numpyro.deterministic("transition", transition)
+    return initial, named
 
 
 def sample_advance(transition: Array, terminal: np.ndarray, n_substates: int) -> Array:
@@ -38,7 +39,8 @@ def sample_advance(transition: Array, terminal: np.ndarray, n_substates: int) ->
     if n_substates > 1 and terminal.any():
         free = numpyro.sample("advance_free", dist.Uniform(0.0, 1.0).expand([int(terminal.sum())]).to_event(1))
         advance = advance.at[np.flatnonzero(terminal)].set(free)
-    return numpyro.deterministic("advance", advance)
+    named: Any = numpyro.deterministic("advance", advance)
+    return named
 
 
 def sample_regression(prior: RegressionPrior, n_states: int, structure: str) -> tuple[Array, Array]:
@@ -63,7 +65,8 @@ def _sample_covariance(prior: RegressionPrior, n_states: int, structure: str) ->
         shape, rate = inverse_gamma_of(prior, structure)
         free = numpyro.sample("variance_free", dist.InverseGamma(shape, rate).expand([count, len(rate)]).to_event(2))
         free = free[:, :, None] * jnp.eye(features, dtype=free.dtype)
-    return numpyro.deterministic("covariance", jnp.broadcast_to(free, (n_states, features, features)))
+    named: Any = numpyro.deterministic("covariance", jnp.broadcast_to(free, (n_states, features, features)))
+    return named
 
 
 def sites_at(

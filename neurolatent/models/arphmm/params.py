@@ -1,11 +1,14 @@
 """What is learned."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
 
-Floats = Array | np.ndarray
+if TYPE_CHECKING:
+    Floats = Any  # NumPy on the host, JAX inside programs: both are meant
+else:
+    Floats = Array | np.ndarray
 
 
 class ARPHMMParams(NamedTuple):

@@ -24,7 +24,7 @@ def make_data(
     ones = np.ones(rows.y.shape[1])
     scale = _training_scale(rows, recording, name, order) if for_training else Scale(ones, ones)
     belief = np.full((len(lengths), weights.shape[1]), np.nan)
-    return ARPHMMData(*packed, lengths.astype(np.int32), belief, scale)
+    return ARPHMMData._make([*packed, lengths.astype(np.int32), belief, scale])
 
 
 def _training_scale(rows: Lagged, recording: Recording, name: str, order: int) -> Scale:
