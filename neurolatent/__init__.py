@@ -4,16 +4,14 @@ The public names are loaded when they are first used, so that `import neurolaten
 All else is reachable by module path and may change.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from neurolatent._version import __version__
 
 if TYPE_CHECKING:
     from neurolatent.choices import EM, NUTS
-    from neurolatent.compare import Sweep, compare
+    from neurolatent.comparison import Sweep, compare
     from neurolatent.diagnostics import Diagnosis, check
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
@@ -59,25 +57,14 @@ _HOMES = {
     "Regimes": "neurolatent.preparation",
     "Signal": "neurolatent.recording",
     "Standardise": "neurolatent.preparation",
-    "Sweep": "neurolatent.compare",
+    "Sweep": "neurolatent.comparison",
     "check": "neurolatent.diagnostics",
-    "compare": "neurolatent.compare",
+    "compare": "neurolatent.comparison",
     "fit": "neurolatent.fitting",
     "load": "neurolatent.loaders",
     "weights": "neurolatent.recording.weights",
     "write_report": "neurolatent.report",
 }
-
-
-class _Root(ModuleType):
-    """The package root: importing the module `compare` must not put it before the function of that name."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Root
 
 
 def __getattr__(name: str) -> object:

@@ -281,7 +281,7 @@ def compare(
     as_json: Json = False,
 ) -> int:
     """Rank runs by what they say of data that they have not seen, or by leave-one-sequence-out estimates."""
-    from neurolatent.compare import compare as compare_fits
+    from neurolatent.comparison import compare as compare_fits
     from neurolatent.recipe.folder import new_recording, open_run
 
     opened = {str(folder): open_run(folder) for folder in runs}

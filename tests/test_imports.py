@@ -12,7 +12,18 @@ PACKAGE = Path(__file__).parents[1] / ROOT
 
 # From top to bottom. A module may import from its own room and from the rooms below it.
 ROOMS = (
-    *("cli", "report", "recipe", "plots", "prognostics", "compare", "baselines", "diagnostics", "fitting", "engines"),
+    *(
+        "cli",
+        "report",
+        "recipe",
+        "plots",
+        "prognostics",
+        "comparison",
+        "baselines",
+        "diagnostics",
+        "fitting",
+        "engines",
+    ),
     *(
         "result",
         "choices",
@@ -29,7 +40,7 @@ ROOMS = (
 )
 
 # Where a library may be imported: these modules and all below them.
-ARVIZ = ("result", "diagnostics", "compare", "plots")
+ARVIZ = ("result", "diagnostics", "comparison", "plots")
 HOMES = {
     "arviz": ARVIZ,
     "arviz_base": ARVIZ,

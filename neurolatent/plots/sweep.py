@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from neurolatent.compare import Sweep
+from neurolatent.comparison import Sweep
 from neurolatent.plots.curves import seed_curves
 from neurolatent.plots.style import house_style
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from neurolatent.checks import InputError
-from neurolatent.compare import Sweep
+from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.read import Recipe, read_recipe

@@ -12,7 +12,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, existing_file, whole_number
 from neurolatent.choices import EM, NUTS, Engine, Run
-from neurolatent.compare import Sweep
+from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM

@@ -70,7 +70,7 @@ def combine(parts: list[Latents]) -> Latents:
     for name in [n for n in out if n.endswith("_sd")]:
         centre = along[name.removesuffix("_sd") + "_mean"]
         out[name] = np.sqrt((along[name] ** 2).mean(axis=0) + centre.var(axis=0))
-    best = int(np.argmax([np.sum(p.per_sequence["log_evidence"]) for p in parts]))
+    best = int(np.argmax([np.sum(p.per_sequence.get("log_evidence", 0.0)) for p in parts]))
     out |= {name: values[best] for name, values in along.items() if values.dtype.kind != "f"}
     if "smoothed" in along:
         out["smoothed_sd"] = along["smoothed"].std(axis=0)

@@ -6,7 +6,7 @@ import pytest
 
 from neurolatent.checks import InputError
 from neurolatent.choices import EM, NUTS
-from neurolatent.compare import Sweep, compare
+from neurolatent.comparison import Sweep, compare
 from neurolatent.fitting import fit as fit_model
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.preparation import Standardise
