@@ -10,10 +10,11 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook_runs(path):
+def test_notebook_runs(path, monkeypatch):
     import jupytext
     import nbclient
 
+    monkeypatch.delenv("MPLBACKEND")  # set for the tests; the kernel chooses one that shows figures
     notebook = jupytext.read(path)
     assert len([c for c in notebook.cells if c.cell_type == "code"]) <= 15
     client = nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}})

@@ -143,7 +143,7 @@ def _conclude(settings: NUTS, model: HasDensity, mode: Trained, data: Data, ende
     if kept == 0:
         return _without_draws(mode)
     fields = type(mode.params)._fields
-    values = [jax.device_get(_constrained(model, frame, data, c.draws)) for c in chains]
+    values = [jax.device_get(_constrained(model, frame, data, c.draws[:kept])) for c in chains]
     parts = [type(mode.params)(*(value[name][:kept] for name in fields)) for value in values]
     matched = [model.relabel(part, mode.params, data) for part in parts]
     draws = type(mode.params)(

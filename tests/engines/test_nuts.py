@@ -73,14 +73,14 @@ def press_ctrl_c_once(path) -> None:
     threading.Thread(target=wait_and_press, daemon=True).start()
 
 
-@pytest.mark.parametrize("warmup", [20, 100_000])
+@pytest.mark.parametrize("warmup", [1, 100_000])
 def test_ctrl_c_returns_the_draws_so_far_or_the_mode(tmp_path, warmup):
     endless = NUTS(chains=2, warmup=warmup, draws=100_000, start=EM(steps=10, restarts=1))
     press_ctrl_c_once(tmp_path / "checkpoint" / NAME)
-    fit = small.fit(endless, run=Run(folder=tmp_path, chunk_seconds=2.0 if warmup == 20 else 0.05))
+    fit = small.fit(endless, run=Run(folder=tmp_path, chunk_seconds=0.3 if warmup == 1 else 0.05))
     assert fit.interrupted
     assert not fit.converged
-    if warmup == 20:
+    if warmup == 1:
         assert 1 <= fit.draws.initial.shape[1] < 100_000
     else:
         assert fit.draws is None
