@@ -1,10 +1,9 @@
 """The house's boundary checks and the form of their messages: where, what, with which value, what to do."""
 
 import difflib
+import numbers
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 
 class InputError(ValueError):
@@ -38,13 +37,13 @@ def one_of(name: str, value: object, known: Sequence[str]) -> None:
 
 def at_least(name: str, value: object, low: float | int) -> None:
     """Refuse a number ``value`` below ``low`` (or not a number)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not value >= low:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) >= low:
         raise InputError(f"{name} must be at least {low}, got {value!r}")
 
 
 def whole_number(name: str, value: object, low: int) -> None:
     """Refuse a ``value`` that is not a whole number of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < low:
         raise InputError(f"{name} must be a whole number of at least {low}, got {value!r}")
 
 

@@ -13,6 +13,7 @@ app = typer.Typer(
     name="neurolatent",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich alone would cost a quarter of a second
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Latent structure of recordings, with honest uncertainty: fit, check, report, predict.",
 )
