@@ -45,7 +45,7 @@ from neurolatent.models.arphmm.start import (
     starting_transition,
     tells_states_apart,
 )
-from neurolatent.models.arphmm.stream import StreamState, stream_start, stream_step
+from neurolatent.models.arphmm.stream import BLOCK, FilteredRows, StreamState, stream_block, stream_start, stream_step
 from neurolatent.models.arphmm.structure import (
     Transitions,
     allowed_transitions,
@@ -143,6 +143,12 @@ class ARPHMM:
                 "or prepare with HealthIndicator()."
             )
         return continuous[0]
+
+    def modelled_values(self, recording: Recording) -> Float[np.ndarray, "samples features"]:
+        """Values of the signal that is modelled, sequences end to end; NaN where nothing was observed."""
+        name = self.signal_of(recording)
+        signal = selection.with_channels(recording, name, self.channels).signal(name)
+        return np.where(signal.observed, signal.values, np.nan).reshape(len(signal.values), -1)
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
         """Padded arrays of the recording, and the sequences that cannot be answered, with the reason.
@@ -359,6 +365,22 @@ class ARPHMM:
             )
         return jax.device_get(_filter_step(self, params, state, sample))
 
+    @in_double
+    def filter_rows(self, params: ARPHMMParams, y: Float[np.ndarray, "sequences time features"]) -> FilteredRows:
+        """The stream's filter at every row of many sequences, padded at the end with anything; NaN is not observed.
+
+        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are.
+        """
+        sequences, time, features = y.shape
+        units, steps = BLOCK
+        padded = np.full((-(-sequences // units) * units, -(-time // steps) * steps, features), np.nan)
+        padded[:sequences, :time] = y
+        start = self.filter_start(params)
+        before = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (units, *np.shape(leaf))), start)
+        inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+        rows = [_filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
+        return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
+
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
         return {
@@ -424,6 +446,22 @@ def _filter_step(
     model: ARPHMM, params: ARPHMMParams, state: StreamState, y: Array
 ) -> tuple[StreamState, Float[Array, " states"]]:
     return stream_step(params, state, y, model.n_substates, conditions=model.first == "condition")
+
+
+def _filter_group(model: ARPHMM, params: ARPHMMParams, state: StreamState, y: np.ndarray) -> list[np.ndarray]:
+    """Belief and log evidence at every row of one group of sequences, block by block in time."""
+    blocks = []
+    for begin in range(0, y.shape[1], BLOCK[1]):
+        state, found = _filter_block(model, params, state, jnp.asarray(y[:, begin : begin + BLOCK[1]]))
+        blocks.append(jax.device_get(found))
+    return [np.concatenate(leaves, axis=1) for leaves in zip(*blocks, strict=True)]
+
+
+@compiled(static=(0,))
+def _filter_block(
+    model: ARPHMM, params: ARPHMMParams, states: StreamState, y: Array
+) -> tuple[StreamState, tuple[Array, Array]]:
+    return stream_block(params, states, y, model.n_substates, conditions=model.first == "condition")
 
 
 @compiled(static=(0,))
