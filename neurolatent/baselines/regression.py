@@ -101,6 +101,7 @@ class BoostedTrees:
         from sklearn.ensemble import HistGradientBoostingRegressor  # slow to import, and only here needed
         from threadpoolctl import threadpool_limits
 
+        x = np.where(np.isnan(x).all(axis=0), 0.0, x)  # scikit-learn fails on a column that was never observed
         grower = HistGradientBoostingRegressor(
             max_iter=self.trees,
             max_leaf_nodes=self.leaves,

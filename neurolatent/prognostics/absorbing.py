@@ -6,6 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from neurolatent.checks import one_of
+from neurolatent.precision import in_double
 from neurolatent.preparation import Learned
 from neurolatent.prognostics.absorption import HORIZON, Absorption, life_by_place
 from neurolatent.prognostics.readout import Estimate, Lives
@@ -37,6 +38,7 @@ class AbsorptionTime:
         """Whether the model's hidden states have a part in the answer."""
         return True
 
+    @in_double
     def learn(self, view: View, lives: Lives, *, seed: int) -> Learned:
         """Mean and mean square of the capped life from each place, per parameter set of the fit."""
         leaving = Absorption.of(view.fit, exits=self.exits).leaving

@@ -4,7 +4,8 @@ The errors of held-out units, scaled by the spread that was announced, :math:`e_
 distribution: at a new estimate m with spread s remaining life is :math:`m + s e_i`, with more weight for rows whose
 estimate was like m (a Gaussian kernel that reaches a fixed share of the rows, so that early and late life have errors
 of their own). Every unit has the same weight in all. Then the distances from the median are stretched by a factor that
-depends on m, chosen so that intervals cover in each third of the true and of the estimated remaining life alike.
+depends on m and on the level, chosen so that intervals cover in each third of the true remaining life too: given the
+estimate they do without it, given the truth they do not, because estimates of far and of near lives are drawn inwards.
 
 References: conformal predictive systems, Vovk, Shen, Manokhin and Xie (2019), Machine Learning 108:445-474; localised:
 Guan (2023), Biometrika 110:33-50. The stretch is ours.
@@ -19,7 +20,9 @@ from scipy.optimize import minimize
 LEVELS = np.arange(1, 100) / 100  # of the quantiles
 CHECKED = (0.5, 0.8, 0.9)  # intervals that the stretch is chosen for
 BLOCK = 2000  # rows of one matrix of weights
-STIFFNESS = 0.01  # holds the stretch near one where coverage hardly depends on it: ours
+STIFFNESS = 1e-4  # holds the stretch near one where coverage hardly depends on it: ours
+OF_ESTIMATE = 0.3  # weight of the thirds of the estimate beside those of the truth: ours
+SOFT = 0.5  # steps over which the edge of an interval is softened while the stretch is chosen
 
 
 class Calibration(NamedTuple):
@@ -31,7 +34,7 @@ class Calibration(NamedTuple):
     unit: Int[np.ndarray, " rows"]
     neighbours: Float[np.ndarray, ""]  # share of the rows that the kernel reaches
     knots: Float[np.ndarray, " knots"]  # estimates at which the stretch is given
-    stretch: Float[np.ndarray, " knots"]
+    stretch: Float[np.ndarray, "checked knots"]  # one row for each interval of CHECKED
 
 
 def calibrate(
@@ -54,7 +57,13 @@ def calibrate(
     error = ((life - estimate) / spread)[order]
     knots = np.unique(np.quantile(estimate, [1 / 6, 0.5, 5 / 6]))
     plain = Calibration(
-        error, estimate[order], weight[order], unit[order], np.asarray(neighbours), knots, np.ones(len(knots))
+        error,
+        estimate[order],
+        weight[order],
+        unit[order],
+        np.asarray(neighbours),
+        knots,
+        np.ones((len(CHECKED), len(knots))),
     )
     found = quantiles(plain, estimate, spread, unit=unit)
     return plain._replace(stretch=_stretch(found, life, estimate, weight, knots))
@@ -80,9 +89,10 @@ def quantiles(
         for row, cumulative in enumerate(mass, begin):
             scaled = np.interp(levels, cumulative, calibration.error)
             middle = np.interp(0.5, cumulative, calibration.error)
-            factor = np.interp(estimate[row], calibration.knots, calibration.stretch)
+            here = [np.interp(estimate[row], calibration.knots, stretch) for stretch in calibration.stretch]
+            factor = np.interp(np.abs(2 * levels - 1), CHECKED, here)
             out[row] = estimate[row] + spread[row] * (middle + factor * (scaled - middle))
-    return np.maximum(out, 0.0)
+    return np.maximum(np.maximum.accumulate(out, axis=1), 0.0)
 
 
 def _mass(calibration: Calibration, estimate: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
@@ -100,28 +110,33 @@ def _mass(calibration: Calibration, estimate: np.ndarray, unit: np.ndarray | Non
 
 def _stretch(
     found: np.ndarray, life: np.ndarray, estimate: np.ndarray, weight: np.ndarray, knots: np.ndarray
-) -> Float[np.ndarray, " knots"]:
+) -> Float[np.ndarray, "checked knots"]:
     """Factors at the knots under which coverage is nearest to what is promised, overall and in every third."""
+    groups = [(np.ones(len(life), bool), 1.0), *((g, 1.0) for g in thirds(life))]
+    groups += [(g, OF_ESTIMATE) for g in thirds(estimate)]
+    groups = [(g, share) for g, share in groups if g.any()]
     middle = _column(found, 0.5)
-    ends = [(_column(found, 0.5 - level / 2), _column(found, 0.5 + level / 2), level) for level in CHECKED]
-    groups = [np.ones(len(life), bool), *thirds(life), *thirds(estimate)]
+    side = np.where(life >= middle, 1.0, -1.0)
+    away = np.abs(life - middle)
 
-    def loss(log_factor: np.ndarray) -> float:
-        factor = np.interp(estimate, knots, np.exp(log_factor))
-        total = STIFFNESS * float((log_factor**2).sum())
-        for low, high, level in ends:
-            reach = np.where(
-                life >= middle, (life - middle) - factor * (high - middle), (middle - life) - factor * (middle - low)
-            )
-            inside = 1 / (1 + np.exp(np.clip(reach / SOFT, -50, 50)))  # a step, softened so that it can be descended
-            total += sum(float(np.average(inside[g], weights=weight[g]) - level) ** 2 for g in groups if g.any()) * 100
-        return total
+    def best(level: float) -> np.ndarray:
+        reach = np.abs(np.where(side > 0, _column(found, 0.5 + level / 2), _column(found, 0.5 - level / 2)) - middle)
 
-    start = np.zeros(len(knots))
-    return np.exp(minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6}).x)
+        def loss(log_factor: np.ndarray) -> float:
+            beyond = away - np.interp(estimate, knots, np.exp(log_factor)) * reach
+            inside = 1 / (1 + np.exp(np.clip(beyond / SOFT, -50, 50)))  # a step, softened so that it can be descended
+            misses = [share * (np.average(inside[g], weights=weight[g]) - level) ** 2 for g, share in groups]
+            return float(np.sum(misses)) + STIFFNESS * float((log_factor**2).sum())
+
+        options = {"xatol": 1e-3, "fatol": 1e-8, "initial_simplex": _simplex(len(knots))}
+        return np.exp(minimize(loss, np.zeros(len(knots)), method="Nelder-Mead", options=options).x)
+
+    return np.stack([best(level) for level in CHECKED])
 
 
-SOFT = 0.5  # steps over which the edge of an interval is softened while the stretch is chosen
+def _simplex(size: int) -> Float[np.ndarray, "corners knots"]:
+    """Starting points a tenth apart: a search from zero would begin with steps that change nothing."""
+    return np.concatenate([np.zeros((1, size)), 0.1 * np.eye(size)])
 
 
 def thirds(values: Float[np.ndarray, " rows"]) -> list[np.ndarray]:

@@ -108,10 +108,13 @@ def line_figures(measured: Measured, name: str) -> dict[str, float]:
 
 
 def flat_figures(measured: Measured, prefix: str = "") -> dict[str, float]:
-    """All figures by flat names: ``rul.rmse`` of the fusion, ``boosted_trees.rul.rmse`` of another line."""
+    """All figures by flat names: ``rul.rmse`` of the fusion, ``boosted_trees.rul.rmse`` of another line.
+
+    A line ``arm.fusion`` is the fusion of another arm: ``arm.rul.rmse``.
+    """
     out: dict[str, float] = {}
     for name in measured.told:
-        line = "" if name == FUSION else f"{name}."
+        line = f"{name}.".removesuffix(f"{FUSION}.")
         out |= {f"{prefix}{line}rul.{key}": value for key, value in line_figures(measured, name).items()}
     return out
 

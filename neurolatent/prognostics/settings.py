@@ -13,16 +13,6 @@ from neurolatent.prognostics.regression import BASELINES, BOOSTED, FeatureRegres
 from neurolatent.prognostics.similarity import Similarity
 from neurolatent.prognostics.survivors import Survivors
 
-# Names that recipes use; with the regressors and RemainingLife, all that a saved prognosis may hold besides its fit.
-READOUTS: dict[str, type] = {
-    "absorption": AbsorptionTime,
-    "autoregressive": Autoregressive,
-    "crossing": Crossing,
-    "features": FeatureRegression,
-    "library": ModelLibrary,
-    "similarity": Similarity,
-    "survivors": Survivors,
-}
 DEFAULT: tuple[ReadOut, ...] = (
     FeatureRegression(),
     BOOSTED,
@@ -78,6 +68,10 @@ class RemainingLife:
         return (*self.readouts, *self.baselines)
 
 
+# Names that recipes use.
+PRESETS: dict[str, ReadOut] = {readout.name: readout for readout in (*DEFAULT, *BESIDE)}
+# What a saved prognosis may hold besides its fit.
 CLASSES: dict[str, type] = {
-    kind.__name__: kind for kind in (*READOUTS.values(), BoostedTrees, Constant, Ridge, RemainingLife)
+    kind.__name__: kind
+    for kind in (*{type(readout) for readout in PRESETS.values()}, BoostedTrees, Constant, Ridge, RemainingLife)
 }
