@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from neurolatent._version import __version__
 
 if TYPE_CHECKING:
-    from neurolatent.choices import EM, NUTS
+    from neurolatent.choices import EM, NUTS, SVI
     from neurolatent.comparison import Sweep, compare
     from neurolatent.diagnostics import Diagnosis, check
     from neurolatent.fitting import fit
@@ -25,6 +25,7 @@ __all__ = [
     "ARPHMM",
     "EM",
     "NUTS",
+    "SVI",
     "Diagnosis",
     "DropSilent",
     "Fit",
@@ -55,6 +56,7 @@ _HOMES = {
     "NUTS": "neurolatent.choices",
     "Recording": "neurolatent.recording",
     "Regimes": "neurolatent.preparation",
+    "SVI": "neurolatent.choices",
     "Signal": "neurolatent.recording",
     "Standardise": "neurolatent.preparation",
     "Sweep": "neurolatent.comparison",

@@ -7,6 +7,7 @@ from typing import Literal
 from neurolatent.checks import InputError, at_least, one_of, whole_number
 
 STARTS = ("auto", "knowledge", "segments", "kmeans", "random")
+GUIDES = ("multivariate", "low_rank", "diagonal")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,50 @@ class NUTS:
         at_least("jitter", self.jitter, 0.0)
 
 
-Engine = EM | NUTS
+@dataclass(frozen=True)
+class SVI:
+    """Stochastic variational inference: the Gaussian nearest to the posterior, started at the mode that EM finds.
+
+    Guide, optimiser, its rate and the number of steps are those of the method's specification, section 11. The others
+    are ours; they were chosen on the cases of tests/engines/test_svi.py.
+    """
+
+    guide: Literal["multivariate", "low_rank", "diagonal"] = "multivariate"  # covariance of the Gaussian
+    rank: int | None = None  # of the low-rank guide; None: the square root of the number of unknowns
+    steps: int = 5000
+    learning_rate: float = 1e-2  # of Adam, in standard deviations of the posterior at the mode
+    decay: float | int = 0.1  # rate of the last step, relative to the first; 1 keeps it
+    n_particles: int = 4  # draws of the guide per step: more make the gradient less noisy
+    n_draws: int = 1000  # from the guide at the end
+    window: int | None = None  # steps over which the ELBO is averaged to see whether it still rises; None: a tenth
+    tolerance: float | int = 0.1  # nats; a smaller rise from window to window counts as none
+    start: EM = field(default_factory=EM)
+
+    def __post_init__(self) -> None:
+        one_of("guide", self.guide, GUIDES)
+        for name, low in (("steps", 4), ("n_particles", 1), ("n_draws", 25)):  # fewer draws do not show their tail
+            whole_number(name, getattr(self, name), low)
+        at_least("tolerance", self.tolerance, 0.0)
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate must be positive and finite, got {self.learning_rate}")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"decay must lie above 0 and be at most 1, got {self.decay}")
+        if self.rank is not None:
+            whole_number("rank", self.rank, 1)
+            if self.guide != "low_rank":
+                raise InputError(f"rank belongs to the guide 'low_rank', not to {self.guide!r}. Leave one of them out.")
+        if self.window is not None:
+            whole_number("window", self.window, 2)
+        if 2 * self.plateau > self.steps:
+            raise InputError(f"steps must hold two windows of {self.plateau}, got {self.steps}")
+
+    @property
+    def plateau(self) -> int:
+        """Steps in each of the two windows that are compared."""
+        return self.window or max(self.steps // 10, 2)
+
+
+Engine = EM | NUTS | SVI
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from neurolatent.checks import InputError
+from neurolatent.choices import SVI
 from neurolatent.preparation import replay
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
@@ -162,15 +163,24 @@ def _estimates(fits: Mapping[str, Fit]) -> dict[str, xr.DataArray]:
     _refuse_different(fits, "fingerprint", "knowledge")
     if len({fit.model.skipped for fit in fits.values()}) > 1:
         raise InputError("the fits differ in order, so that they model different samples. Pass a held-out recording.")
-    from arviz_stats import loo  # slow to import, and only draws need it  # pyright: ignore[reportPrivateImportUsage]
-
     out = {}
     for name, fit in fits.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the largest k is given beside the estimate
-            found: Any = loo(fit.idata, pointwise=True)
+            found = _leave_one_out(fit)
         out[name] = found.elpd_i.assign_attrs(worst_k=float(np.max(found.pareto_k)))
     return out
+
+
+def _leave_one_out(fit: Fit) -> Any:
+    """PSIS-LOO; where draws come from a guide instead of the posterior, its density there is allowed for."""
+    import arviz_stats  # slow to import, and only draws need it
+
+    stats: Any = arviz_stats
+    if not isinstance(fit.engine, SVI):
+        return stats.loo(fit.idata, pointwise=True)
+    drawn = fit.idata["sample_stats"]
+    return stats.loo_approximate_posterior(fit.idata, drawn["lp"], drawn["log_q"], pointwise=True)
 
 
 def _named(fits: Mapping[str, Fit] | Sweep) -> Mapping[str, Fit]:

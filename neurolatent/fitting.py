@@ -8,8 +8,8 @@ import jax
 import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
-from neurolatent.choices import EM, NUTS, Engine, Run
-from neurolatent.engines import em, nuts
+from neurolatent.choices import EM, NUTS, SVI, Engine, Run
+from neurolatent.engines import em, nuts, svi
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.protocols import HasDensity, HasEMStep, Model, Selected
@@ -89,4 +89,6 @@ def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run
         return em.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, NUTS) and isinstance(model, HasDensity):
         return nuts.run(engine, model, selected.data, key, options=run, identity=identity)
+    if isinstance(engine, SVI) and isinstance(model, HasDensity):
+        return svi.run(engine, model, selected.data, key, options=run, identity=identity)
     raise InputError(f"{type(model).__name__} cannot be fitted by {type(engine).__name__}")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from neurolatent.checks import InputError
-from neurolatent.choices import EM, NUTS
+from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.comparison import Sweep, compare
 from neurolatent.fitting import fit as fit_model
 from neurolatent.models.arphmm import ARPHMM
@@ -91,6 +91,15 @@ def test_draws_are_ranked_by_leaving_sequences_out(train):
     told = fit_model(ARPHMM(2), train, engine=engine, seed=0)
     with pytest.raises(InputError, match="differ in knowledge"):
         compare({"told": told, "not": fits["two"]})
+
+
+@pytest.mark.slow
+def test_draws_of_a_guide_are_ranked_as_those_of_the_posterior(train):
+    bare = replace(train, knowledge=type(train.knowledge)())
+    engines = {"nuts": NUTS(chains=2, warmup=200, draws=500, start=EM(steps=30)), "svi": SVI(start=EM(steps=30))}
+    got = compare({name: fit_model(ARPHMM(2), bare, engine=engine, seed=0) for name, engine in engines.items()})
+    scores = got.set_index("fit")["log_score"]
+    assert scores["svi"] == pytest.approx(scores["nuts"], abs=2.0)
 
 
 def sweep(*points: dict, fits=()) -> Sweep:

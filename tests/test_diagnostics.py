@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import neurolatent as nl
-from neurolatent.choices import EM, NUTS
+from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.diagnostics import Diagnosis, Row, check
 from tests.engines import small
 
@@ -33,6 +33,23 @@ def sampled(good) -> nl.Fit:
         "energy": (("chain", "draw"), rng.normal(size=(4, draws))),
     }
     return with_groups(fit, posterior=xr.Dataset(posterior), sample_stats=xr.Dataset(stats))
+
+
+@pytest.fixture(scope="module")
+def guided(good) -> nl.Fit:
+    """A fit with draws of a good guide: a little narrower than the posterior, and an ELBO that only trembles."""
+    rng, repeated = np.random.default_rng(0), type(good.params)(*(leaf[None, None] for leaf in good.params))
+    fit = dataclasses.replace(good, engine=SVI(steps=1000), draws=repeated)
+    elbo = (("restart", "step"), rng.normal(size=(1, 1000)))
+    fit = with_groups(fit, trace=xr.Dataset({"objective": elbo, "best": ((), 0)}))
+    return with_guide(fit, 0.9)
+
+
+def with_guide(fit: nl.Fit, width: float) -> nl.Fit:
+    """Densities at draws of N(0, width^2), for a posterior that is standard normal."""
+    x = width * np.random.default_rng(0).normal(size=(1, 1000))
+    stats = {"lp": -0.5 * x**2, "log_q": -0.5 * (x / width) ** 2 - np.log(width)}
+    return with_groups(fit, sample_stats=xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}))
 
 
 def with_groups(fit: nl.Fit, **groups: xr.Dataset) -> nl.Fit:
@@ -156,6 +173,40 @@ def test_divergences_are_counted(sampled, count, verdict):
 def test_energy_that_creeps_is_warned_of(sampled):
     energy = np.cumsum(np.random.default_rng(0).normal(size=(4, 500)), axis=1)
     assert row(changed(sampled, "sample_stats", "energy", energy), "smallest E-BFMI").verdict == "warn"
+
+
+def test_a_good_guide_passes_without_questions_to_chains(guided):
+    names = [r.what for r in check(guided).rows if r.verdict == "pass"]
+    assert {"last change of the ELBO (nats)", "steps without a finite ELBO"} < set(names)
+    assert row(guided, "Pareto k").verdict == "pass"
+    assert not any(word in name for name in names for word in ("R-hat", "ESS", "divergences", "E-BFMI", "EM"))
+
+
+def test_an_elbo_that_still_rises_is_warned_of(guided):
+    elbo = guided.idata["trace"]["objective"].values + 0.02 * np.arange(1000)
+    found = row(changed(guided, "trace", "objective", elbo), "last change of the ELBO")
+    assert found.verdict == "warn"
+    np.testing.assert_allclose(found.value, 2.0, atol=0.5)
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(3, "warn"), (100, "fail")])
+def test_steps_without_an_elbo_are_counted(guided, count, verdict):
+    elbo = guided.idata["trace"]["objective"].values.copy()
+    elbo[0, :count] = np.nan
+    found = row(changed(guided, "trace", "objective", elbo), "steps without a finite ELBO")
+    assert (found.value, found.verdict) == (count, verdict)
+
+
+def test_a_guide_that_is_too_narrow_is_found(guided):
+    found = row(with_guide(guided, 0.05), "Pareto k")
+    assert found.value > 0.7
+    assert found.verdict != "pass"
+
+
+def test_a_guide_where_the_density_is_no_number_fails(guided):
+    lp = guided.idata["sample_stats"]["lp"].values.copy()
+    lp[0, 3] = np.nan
+    assert row(changed(guided, "sample_stats", "lp", lp), "Pareto k").verdict == "fail"
 
 
 def test_the_table_can_be_read(good):

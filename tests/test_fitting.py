@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neurolatent as nl
-from neurolatent.choices import EM, NUTS, Run
+from neurolatent.choices import EM, NUTS, SVI, Run
 from neurolatent.preparation import DropSilent
 from tests.engines import small
 from tests.recording.refusals import refuses
@@ -91,6 +91,26 @@ def test_settings_of_em_are_checked(fields, words):
 def test_settings_of_nuts_are_checked(fields, words):
     with refuses(*words):
         unchecked(NUTS, fields).__post_init__()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"guide": "low_rnk"}, ("'low_rnk'", "Did you mean 'low_rank'")),
+        ({"rank": 2}, ("rank", "'low_rank'", "'multivariate'", "Leave one of them out")),
+        ({"guide": "low_rank", "rank": 0}, ("rank", "at least 1", "0")),
+        ({"steps": 3}, ("steps", "at least 4", "3")),
+        ({"steps": 100, "window": 51}, ("steps", "two windows of 51", "100")),
+        ({"learning_rate": 0.0}, ("learning_rate", "positive", "0.0")),
+        ({"decay": 1.5}, ("decay", "at most 1", "1.5")),
+        ({"n_particles": 0}, ("n_particles", "0")),
+        ({"n_draws": 24}, ("n_draws", "at least 25", "24")),
+        ({"tolerance": -1.0}, ("tolerance", "-1.0")),
+    ],
+)
+def test_settings_of_svi_are_checked(fields, words):
+    with refuses(*words):
+        unchecked(SVI, fields).__post_init__()
 
 
 def unchecked(kind: type, fields: dict):

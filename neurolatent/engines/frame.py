@@ -54,6 +54,17 @@ def at_peak(model: HasDensity, sites: dict[str, Array], data: Data) -> Frame:
     return Frame(centre, jnp.asarray(_factor(np.asarray(_hessian(model, centre, spread, data)), np.asarray(spread))))
 
 
+def unrotated(frame: Frame) -> Frame:
+    """The frame with its axes along the program's coordinates, each scaled by its spread given the others."""
+    curvature = np.linalg.norm(np.linalg.inv(np.asarray(frame.factor)), axis=0)
+    return Frame(frame.centre, jnp.asarray(np.diag(1 / curvature)))
+
+
+def log_volume(frame: Frame) -> Float[Array, ""]:
+    """Log of how much the map from the frame's coordinates to the program's stretches volumes."""
+    return jnp.linalg.slogdet(frame.factor)[1]
+
+
 @compiled(static=(0,))
 def _unconstrained(model: HasDensity, sites: dict[str, Array], data: Data) -> dict[str, Array]:
     values = unconstrain_fn(model.numpyro_model, (data,), {}, sites)

@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpyro.infer.hmc import hmc
-from numpyro.infer.util import constrain_fn
 
 from neurolatent.choices import NUTS, Run
 from neurolatent.compiling import compiled
-from neurolatent.engines import em
-from neurolatent.engines.frame import Frame, at_peak, potential
+from neurolatent.engines.frame import Frame, potential
+from neurolatent.engines.mode import Start, as_parameters, at_mode, mean_of, without_draws
 from neurolatent.engines.runner import Ended, Loop, run_loop
 from neurolatent.engines.trained import Trained
 from neurolatent.models.protocols import Data, HasDensity
@@ -44,19 +42,17 @@ class NUTSState(NamedTuple):
 def run(settings: NUTS, model: HasDensity, data: Data, key: PRNGKeyArray, *, options: Run, identity: dict) -> Trained:
     """Draws of all chains, relabelled; ``params`` is their mean."""
     key_mode, key_start = jax.random.split(key)
-    mode = em.run(settings.start, model, data, key_mode, options=Run(), identity={})  # type: ignore[arg-type]
-    if mode.interrupted:
-        return _without_draws(mode)
-    device_data = jax.tree.map(jnp.asarray, data)
-    frame = at_peak(model, model.unconstrained_start(mode.params, data), device_data)
+    start = at_mode(settings.start, model, data, key_mode)
+    if start.frame is None:
+        return without_draws(start.mode, "NUTS")
     keys = jax.random.split(key_start, settings.chains)
-    state = NUTSState(frame, tuple(_start(model, settings, frame, device_data, k) for k in keys))
+    state = NUTSState(start.frame, tuple(_start(model, settings, start.frame, start.data, k) for k in keys))
     total = settings.warmup + settings.draws
 
     def advance(state: NUTSState, n: int) -> NUTSState:
         # dispatched one after the other without waiting: chains run side by side where there are cores for it
         return state._replace(
-            chains=tuple(_advance(model, settings, state.frame, chain, device_data, n) for chain in state.chains)
+            chains=tuple(_advance(model, settings, state.frame, chain, start.data, n) for chain in state.chains)
         )
 
     loop = Loop(
@@ -68,7 +64,7 @@ def run(settings: NUTS, model: HasDensity, data: Data, key: PRNGKeyArray, *, opt
         f"NUTS, {settings.chains} chains",
     )
     ended = run_loop(loop, state, options, identity)
-    return _conclude(settings, model, mode, device_data, ended)
+    return _conclude(settings, model, start, ended)
 
 
 def _kernel(
@@ -125,48 +121,24 @@ def _advance(
     return jax.lax.while_loop(lambda chain: chain.taken < end, step, chain)
 
 
-@compiled(static=(0,))
-def _constrained(model: HasDensity, frame: Frame, data: Data, draws: Array) -> dict[str, Array]:
-    """The program's sites at the draws (leading axis)."""
-    flat, unravel = ravel_pytree(frame.centre)
-
-    def one(row: Array) -> dict[str, Array]:
-        values = unravel(flat + frame.factor @ row)
-        return constrain_fn(model.numpyro_model, (data,), {}, values, return_deterministic=True)
-
-    return jax.lax.map(one, draws)
-
-
-def _conclude(settings: NUTS, model: HasDensity, mode: Trained, data: Data, ended: Ended) -> Trained:
+def _conclude(settings: NUTS, model: HasDensity, start: Start, ended: Ended) -> Trained:
     frame, chains = ended.state
     kept = int(np.clip(int(chains[0].taken) - settings.warmup, 0, settings.draws))
     if kept == 0:
-        return _without_draws(mode)
-    fields = type(mode.params)._fields
-    values = [jax.device_get(_constrained(model, frame, data, c.draws[:kept])) for c in chains]
-    parts = [type(mode.params)(*(value[name][:kept] for name in fields)) for value in values]
-    matched = [model.relabel(part, mode.params, data) for part in parts]
-    draws = type(mode.params)(
-        *(np.stack([np.asarray(leaf) for leaf in leaves]) for leaves in zip(*matched, strict=True))
-    )
-    mean = type(mode.params)(*(leaf.mean(axis=(0, 1)) for leaf in draws))
+        return without_draws(start.mode, "NUTS")
+    draws = as_parameters(model, start, frame, [chain.draws[:kept] for chain in chains])
     trace = {name: np.stack([np.asarray(c.statistics[name])[:kept] for c in chains]) for name in STATISTICS}
     warnings = []
     divergences = int(trace["diverging"].sum())
     if divergences:
         warnings.append(f"{divergences} divergences; raise target_accept, or state more knowledge of the states.")
     return Trained(
-        mean,
+        mean_of(draws),
         draws,
         trace,
         kept == settings.draws and not divergences,
         ended.interrupted,
         tuple(warnings),
         ended.compile_seconds,
-        ended.run_seconds + mode.run_seconds,
+        ended.run_seconds + start.mode.run_seconds,
     )
-
-
-def _without_draws(mode: Trained) -> Trained:
-    warning = "Interrupted before the first draw of NUTS: the result is the mode that EM found, without draws."
-    return mode._replace(interrupted=True, converged=False, warnings=(*mode.warnings, warning))

@@ -10,7 +10,7 @@ class Trained(NamedTuple):
 
     params: Any  # one set of parameters: the best restart, or the mean of the draws
     draws: Any  # the same tuple with leading axes (chain, draw); None where there are none
-    trace: dict[str, np.ndarray]  # objective per restart and step; or sampler statistics per chain and draw
+    trace: dict[str, np.ndarray]  # objective per restart and step; statistics per chain and draw where there are draws
     converged: bool
     interrupted: bool
     warnings: tuple[str, ...]

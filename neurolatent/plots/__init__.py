@@ -1,7 +1,7 @@
 """One figure per function: arrays in, matplotlib axes out. Colours and settings: :mod:`neurolatent.plots.style`."""
 
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
-from neurolatent.plots.chains import chain_summary, chain_traces, rank_histograms, varying
+from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
@@ -26,6 +26,7 @@ __all__ = [
     "objective_trace",
     "pit_histogram",
     "plot_unit",
+    "posterior_summary",
     "rank_histograms",
     "seed_curves",
     "signal_with_band",

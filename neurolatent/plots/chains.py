@@ -69,8 +69,17 @@ def varying(posterior: xr.Dataset) -> dict[str, np.ndarray]:
     return out
 
 
+def posterior_summary(posterior: xr.Dataset) -> pd.DataFrame:
+    """Mean, sd, 5 % and 95 % points of each parameter that is not constant."""
+    rows = []
+    for name, values in varying(posterior).items():
+        low, high = np.quantile(values, [0.05, 0.95])
+        rows.append({"parameter": name, "mean": values.mean(), "sd": values.std(ddof=1), "5 %": low, "95 %": high})
+    return pd.DataFrame(rows)
+
+
 def chain_summary(posterior: xr.Dataset) -> pd.DataFrame:
-    """Mean, sd, 5 % and 95 % points, R-hat and effective sample sizes of each parameter that is not constant."""
+    """The summary of a posterior with R-hat and effective sample sizes beside it."""
     import arviz_stats  # slow to import, and only draws need it
 
     stats: Any = arviz_stats
@@ -81,9 +90,5 @@ def chain_summary(posterior: xr.Dataset) -> pd.DataFrame:
         "bulk ESS": stats.ess(data, method="bulk"),
         "tail ESS": stats.ess(data, method="tail"),
     }
-    rows = []
-    for number, (name, values) in enumerate(draws.items()):
-        low, high = np.quantile(values, [0.05, 0.95])
-        row = {"parameter": name, "mean": values.mean(), "sd": values.std(ddof=1), "5 %": low, "95 %": high}
-        rows.append(row | {key: float(result[f"p{number}"]) for key, result in found.items()})
-    return pd.DataFrame(rows)
+    columns = {key: [float(result[f"p{n}"]) for n in range(len(draws))] for key, result in found.items()}
+    return posterior_summary(posterior).assign(**columns)

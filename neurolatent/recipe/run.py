@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, existing_file, whole_number
-from neurolatent.choices import EM, NUTS, Engine, Run
+from neurolatent.choices import EM, NUTS, SVI, Engine, Run
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
@@ -28,7 +28,7 @@ from neurolatent.recording import Knowledge, Recording
 from neurolatent.result import Fit
 
 MODELS: dict[str, type] = {"arphmm": ARPHMM}
-ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS}
+ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI}
 ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
 MOST_FITS = 20  # of a sweep are kept in memory
@@ -227,7 +227,7 @@ def training_figures(fitted: Fit) -> dict[str, float]:
     if "objective" in trace:
         own = trace["objective"].values[int(trace["best"])]
         figures["iterations"] = float(np.isfinite(own).sum())
-    if fitted.draws is not None:
+    if fitted.draws is not None and "diverging" in groups["sample_stats"]:
         figures["divergences"] = float(groups["sample_stats"]["diverging"].values.sum())
     return figures
 

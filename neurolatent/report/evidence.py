@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurolatent.choices import SVI
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
-from neurolatent.plots.chains import chain_summary, chain_traces, rank_histograms, varying
+from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.transitions import transition_matrix
 from neurolatent.report.blocks import Cell, Section, Table, Text, number, plain
@@ -47,7 +48,9 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     """Checks, convergence, calibration."""
     fit = material.fit
     parts = [checks(material)]
-    parts += sampler(material, painter) if fit.draws is not None else climb(material, painter)
+    parts += climb(material, painter)
+    if fit.draws is not None:
+        parts += guide(material) if isinstance(fit.engine, SVI) else sampler(material, painter)
     parts += calibration(material, painter)
     return Section("diagnostics", "Is the fit to be believed?", parts)
 
@@ -69,27 +72,37 @@ def checks(material: Material) -> Table:
 
 
 def climb(material: Material, painter: Painter) -> list[Any]:
-    """The objective of EM."""
+    """The objective of EM, or the ELBO of SVI; nothing of a sampler, which climbs none."""
     trace = material.fit.idata["trace"].to_dataset()
     if "objective" not in trace:
         return []
     values, best = trace["objective"].values, int(trace["best"].values)
     own = values[best][np.isfinite(values[best])]
+    noisy = isinstance(material.fit.engine, SVI)
+    engine, what = ("SVI", "ELBO") if noisy else ("EM", "Objective")
     alt = (
-        f"Objective of EM over {len(own)} steps of the kept restart, of {len(values)}: "
+        f"{what} of {engine} over {len(own)} steps of the kept restart, of {len(values)}: "
         f"from {plain(own[0], 6)} to {plain(own[-1], 6)} nats."
     )
-    draw = functools.partial(objective_trace, values, best=best)
-    return [painter.picture(draw, alt, "Objective of EM: it must rise and level off.", size=HALF)]
+    draw = functools.partial(objective_trace, values, best=best, engine=engine, noisy=noisy)
+    return [painter.picture(draw, alt, f"{what} of {engine}: it must rise and level off.", size=HALF)]
+
+
+def guide(material: Material) -> list[Any]:
+    """Posterior summary of independent draws of a guide, to which R-hat and effective sample sizes do not apply."""
+    table = posterior_summary(material.fit.idata["posterior"].to_dataset())
+    said = "Posterior of the parameters that vary, by draws of the guide; how well it fits, Pareto k says."
+    return [_summary_table(table, said, "first")]
 
 
 def sampler(material: Material, painter: Painter) -> list[Any]:
     """Posterior summary, and rank and trace plots of the parameters that mixed worst."""
     posterior = material.fit.idata["posterior"].to_dataset()
-    table, draws = chain_summary(posterior), varying(posterior)
-    worst = table.sort_values("R-hat", ascending=False, kind="stable").head(MOST_CHAIN_PICTURES).to_dict("records")
-    blocks: list[Any] = [_summary_table(table)]
-    for row in worst:
+    table = chain_summary(posterior).sort_values("R-hat", ascending=False, kind="stable")
+    draws = varying(posterior)
+    said = "Posterior of the parameters that vary; wanted are R-hat below 1.01 and ESS of at least 400."
+    blocks: list[Any] = [_summary_table(table, said, "with the largest R-hat")]
+    for row in table.head(MOST_CHAIN_PICTURES).to_dict("records"):
         name, rhat = str(row["parameter"]), f"R-hat {row['R-hat']:.4g}"
         blocks += _chain_pictures(name, draws[name], rhat, painter)
     return blocks
@@ -110,13 +123,11 @@ def _chain_pictures(name: str, draws: np.ndarray, rhat: str, painter: Painter) -
     ]
 
 
-def _summary_table(table: Any) -> Table:
-    columns = [str(c) for c in table.columns]
-    kept = table.sort_values("R-hat", ascending=False, kind="stable").head(MOST_ROWS)
-    rows = [[Cell(str(r[0])), *(number(v) for v in r[1:])] for r in kept.itertuples(index=False)]
-    more = f" The {len(kept)} with the largest R-hat of {len(table)} are shown." if len(kept) < len(table) else ""
-    said = f"Posterior of the parameters that vary; wanted are R-hat below 1.01 and ESS of at least 400.{more}"
-    return Table(said, columns, rows, is_sortable=True)
+def _summary_table(table: Any, said: str, shown: str) -> Table:
+    """The rows of a summary, as many as can be read; ``shown`` are the words for which these are."""
+    rows = [[Cell(str(r[0])), *(number(v) for v in r[1:])] for r in table.head(MOST_ROWS).itertuples(index=False)]
+    more = f" The {MOST_ROWS} {shown} of {len(table)} are shown." if len(table) > MOST_ROWS else ""
+    return Table(said + more, [str(c) for c in table.columns], rows, is_sortable=True)
 
 
 def calibration(material: Material, painter: Painter) -> list[Any]:

@@ -15,6 +15,7 @@ from neurolatent.models.protocols import Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
+OF_STEPS = ("objective", "best")  # parts of an engine's trace that are not per draw
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
 
 
@@ -58,7 +59,7 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
             {"y": (("sample", "feature"), observed.values.reshape(len(observed.values), -1))},
             {"feature": coords["feature"], **sample_coordinates(selected.recording)},
         ),
-        "trace": _trace(trained.trace) if trained.draws is None else xr.Dataset(),
+        "trace": _trace(trained.trace),
     }
     if trained.draws is None:
         return xr.DataTree.from_dict(tree)
@@ -79,15 +80,22 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
 
 
 def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
+    """The objective, where the engine climbs one."""
+    if "objective" not in trace:
+        return xr.Dataset()
     return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), "best": ((), int(trace["best"]))})
 
 
 def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Names of the ArviZ schema."""
+    """What there is per draw, by the names of the ArviZ schema."""
     names = {"num_steps": "n_steps", "accept_prob": "acceptance_rate", "potential_energy": "lp"}
     signs = {"potential_energy": -1.0}
-    out = {names.get(key, key): np.asarray(value) * signs.get(key, 1.0) for key, value in trace.items()}
-    return {**out, "diverging": out["diverging"] > 0, "n_steps": out["n_steps"].astype(int)}
+    kinds = {"diverging": bool, "num_steps": int}
+    return {
+        names.get(key, key): (np.asarray(value) * signs.get(key, 1.0)).astype(kinds.get(key, float))
+        for key, value in trace.items()
+        if key not in OF_STEPS
+    }
 
 
 def _log_likelihood(model: Any, draws: Any, selected: Selected) -> np.ndarray:

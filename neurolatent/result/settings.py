@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
-from neurolatent.choices import EM, NUTS
+from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one.
-CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, EM, NUTS, *STEPS.values())}
+CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, EM, NUTS, SVI, *STEPS.values())}
 
 
 def encode(settings: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 import neurolatent as nl
-from neurolatent.choices import EM, NUTS, Engine, Run
+from neurolatent.choices import EM, NUTS, SVI, Engine, Run
 from neurolatent.recording import Recording
 from tests.models.arphmm.recordings import well_separated
 
@@ -15,6 +15,8 @@ MODEL, PARAMS = well_separated()
 
 SLOW_EM = EM(steps=3000, tolerance=0.0, restarts=2, start="random")  # takes long enough to be killed in its middle
 SHORT_NUTS = NUTS(chains=2, warmup=150, draws=250, start=EM(steps=20, restarts=1))
+
+LONG_SVI = SVI(steps=60_000, start=EM(steps=20, restarts=1))
 
 
 def recording(lengths: tuple[int, ...] = (60, 45), seed: int = 1) -> Recording:
@@ -33,6 +35,6 @@ def numbers(result: nl.Fit) -> dict[str, Any]:
     return arrays
 
 
-if __name__ == "__main__":  # python -m tests.engines.small em|nuts FOLDER
-    chosen = {"em": SLOW_EM, "nuts": SHORT_NUTS}[sys.argv[1]]
+if __name__ == "__main__":  # python -m tests.engines.small em|nuts|svi FOLDER
+    chosen = {"em": SLOW_EM, "nuts": SHORT_NUTS, "svi": LONG_SVI}[sys.argv[1]]
     fit(chosen, run=Run(folder=Path(sys.argv[2]), resume=True, chunk_seconds=0.02)).save(Path(sys.argv[2]) / "fit.nc")

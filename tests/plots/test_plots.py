@@ -185,6 +185,16 @@ def test_objective_of_each_restart(ax):
     drawn(ax)
 
 
+def test_noisy_objective_stands_behind_its_moving_mean(ax):
+    values = np.append(np.arange(200.0), np.nan)
+    plots.objective_trace([values], engine="SVI", noisy=True, ax=ax)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), values)
+    np.testing.assert_allclose(ax.lines[1].get_ydata()[[0, 10, 200]], [0.0, 8.5, 198.0])
+    assert ax.get_xlabel() == "step of SVI"
+    assert legend(ax) == ["each step", "mean of 4 steps"]
+    drawn(ax)
+
+
 def test_standardised_residuals_leave_out_what_is_missing():
     np.testing.assert_allclose(plots.standardised([[1.0], [np.nan], [3.0]], [[0.0], [0.0], [2.0]], [[2.0]]), [0.5, 0.5])
 

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from neurolatent.choices import EM, NUTS
+from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.recording import Recording, knowledge
@@ -39,6 +39,14 @@ def trained_by_nuts():
     recording = recording.with_knowledge(knowledge.start_end(recording, 5, 5))
     engine = NUTS(chains=2, warmup=30, draws=40, max_tree_depth=4, start=EM(steps=20))
     return fit(ARPHMM(n_states=2), recording, engine=engine), recording
+
+
+@functools.cache
+def trained_by_svi():
+    """Draws of a guide, and their training recording."""
+    recording = wearing(LENGTHS[:3], ["1", "2", "3"], failed=True)
+    recording = recording.with_knowledge(knowledge.start_end(recording, 5, 5))
+    return fit(ARPHMM(n_states=2), recording, engine=SVI(steps=500, n_draws=100, start=EM(steps=20))), recording
 
 
 def running() -> Recording:

@@ -17,7 +17,7 @@ from neurolatent.report import write_report
 from neurolatent.report.markdown import to_html
 from neurolatent.report.material import choose_units
 from neurolatent.result.labels import parameter_dataset
-from tests.report.fleets import STRANGE, running, trained_by_em, trained_by_nuts, wearing
+from tests.report.fleets import STRANGE, running, trained_by_em, trained_by_nuts, trained_by_svi, wearing
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -206,6 +206,18 @@ def test_nuts_shows_the_posterior_and_its_chains(tmp_path):
     assert summary[0] == ["parameter", "mean", "sd", "5 %", "95 %", "R-hat", "bulk ESS", "tail ESS"]
     assert any("Rank histograms of" in (a.get("aria-label") or "") for a in page.all("svg"))
     assert "Objective of EM" not in text
+
+
+@pytest.mark.slow
+def test_svi_shows_its_elbo_and_the_posterior_without_chains(tmp_path):
+    fit, recording = trained_by_svi()
+    text = write_report(fit, recording, tmp_path / "r.html", most_units=1).read_text("utf-8")
+    page = Page(text)
+    assert any("ELBO of SVI over 500 steps" in (a.get("aria-label") or "") for a in page.all("svg"))
+    assert ["parameter", "mean", "sd", "5 %", "95 %"] in [table[0] for table in page.tables]
+    assert "Pareto k of the importance ratios" in text
+    assert "R-hat" not in text
+    assert "Rank histograms" not in text
 
 
 def test_provenance_tells_how_to_repeat_it(reported):

@@ -9,7 +9,7 @@ import xarray as xr
 
 import neurolatent as nl
 from neurolatent.checks import InputError
-from neurolatent.choices import EM, NUTS
+from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.result.settings import decode, encode
 from tests.engines import small
@@ -75,6 +75,7 @@ def test_what_is_no_fit_is_refused(fit, tmp_path):
         ARPHMM(3, order=2, channels=("a", "b"), n_substates=2, prior=ARPrior(stay=3.0, own_lag=0.0)),
         EM(steps=7, restarts=None),
         NUTS(chains=2, start=EM(steps=5)),
+        SVI(guide="low_rank", rank=2, start=EM(steps=5)),
         nl.HealthIndicator(),
         nl.Standardise(),
     ],

@@ -1,0 +1,20 @@
+"""Is the fit to be believed? Rows of what was asked, the value, the threshold, the verdict and what to do."""
+
+from neurolatent.diagnostics.engines import completed, engine_rows
+from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict
+from neurolatent.diagnostics.states import dynamics_rows, prediction_rows, state_rows
+from neurolatent.result import Fit
+
+__all__ = ["Diagnosis", "Row", "Verdict", "check"]
+
+
+def check(fit: Fit) -> Diagnosis:
+    """Whether a fit is to be believed, by what suits its engine and its model.
+
+    For EM: does the objective rise, has it converged, do restarts agree. For NUTS: R-hat, effective sample sizes,
+    divergences, energy. For SVI: has the ELBO levelled off, does the guide fit the posterior. For state models: empty
+    states, states that cannot be told apart, calibration and independence of the one-step predictions, stability of
+    the dynamics, agreement of data and knowledge.
+    """
+    rows = [completed(fit), *engine_rows(fit), *state_rows(fit), *prediction_rows(fit), *dynamics_rows(fit)]
+    return Diagnosis(tuple(rows))
