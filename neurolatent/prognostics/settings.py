@@ -7,22 +7,13 @@ from neurolatent.checks import InputError, at_least, whole_number, within
 from neurolatent.prognostics.absorbing import AbsorptionTime
 from neurolatent.prognostics.autoregressive import Autoregressive
 from neurolatent.prognostics.crossing import Crossing
+from neurolatent.prognostics.extrapolation import Extrapolation
 from neurolatent.prognostics.library import ModelLibrary
 from neurolatent.prognostics.readout import ReadOut
 from neurolatent.prognostics.regression import BASELINES, BOOSTED, FeatureRegression
 from neurolatent.prognostics.similarity import Similarity
 from neurolatent.prognostics.survivors import Survivors
 
-# Names that recipes use; with the regressors and RemainingLife, all that a saved prognosis may hold besides its fit.
-READOUTS: dict[str, type] = {
-    "absorption": AbsorptionTime,
-    "autoregressive": Autoregressive,
-    "crossing": Crossing,
-    "features": FeatureRegression,
-    "library": ModelLibrary,
-    "similarity": Similarity,
-    "survivors": Survivors,
-}
 DEFAULT: tuple[ReadOut, ...] = (
     FeatureRegression(),
     BOOSTED,
@@ -33,6 +24,7 @@ DEFAULT: tuple[ReadOut, ...] = (
     ModelLibrary(),
 )
 BESIDE: tuple[ReadOut, ...] = (*BASELINES, Survivors())
+EXTRAPOLATIONS: tuple[ReadOut, ...] = (Extrapolation("linear"), Extrapolation("exponential"))
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,10 @@ class RemainingLife:
         return (*self.readouts, *self.baselines)
 
 
+# Names that recipes use.
+PRESETS: dict[str, ReadOut] = {readout.name: readout for readout in (*DEFAULT, *BESIDE, *EXTRAPOLATIONS)}
+# What a saved prognosis may hold besides its fit.
 CLASSES: dict[str, type] = {
-    kind.__name__: kind for kind in (*READOUTS.values(), BoostedTrees, Constant, Ridge, RemainingLife)
+    kind.__name__: kind
+    for kind in (*{type(readout) for readout in PRESETS.values()}, BoostedTrees, Constant, Ridge, RemainingLife)
 }
