@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurolatent.checks import InputError, whole_number
+from neurolatent.checks import whole_number
 from neurolatent.compiling import compiled
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.models.arphmm.structure import expand_transition
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned
+from neurolatent.prognostics.failure_level import failure_level
 from neurolatent.prognostics.readout import Estimate, Lives
 from neurolatent.prognostics.view import View
 
@@ -56,23 +57,13 @@ class Crossing:
         return True
 
     def learn(self, view: View, lives: Lives, *, seed: int) -> Learned:
-        """The level of failure, the direction of wear and the range of the signal.
-
-        Raises:
-            InputError: A signal of several features, which has no single level to cross.
-        """
-        if view.level.shape[1] != 1:
-            raise InputError(
-                f"the read-out {self.name!r} needs one modelled signal, this fit models {view.level.shape[1]} "
-                "features. Prepare with HealthIndicator(), or leave the read-out out."
-            )
-        signal, known = view.level[:, 0], lives.known
-        ends, starts = signal[known[lives.left[known] == 0]], signal[known[view.rows.position[known] == 0]]
-        level, low, high = float(np.nanmedian(ends)), float(np.nanmin(signal)), float(np.nanmax(signal))
+        """The level of failure, the direction of wear and the range of the signal."""
+        level, sign = failure_level(view, lives, self.name)
+        low, high = float(np.nanmin(view.level)), float(np.nanmax(view.level))
         reach = MARGIN * (high - low)
         return {
             "level": np.asarray(level),
-            "sign": np.asarray(1.0 if np.nanmedian(starts) >= level else -1.0),
+            "sign": np.asarray(sign),
             "range": np.array([low - reach, high + reach]),
             "cap": np.asarray(min(lives.cap, float(self.horizon))),
             "seed": np.asarray(seed),

@@ -48,6 +48,7 @@ class HeldOut(NamedTuple):
     damaged: OutOfFold
 
 
+LEAST_TRAINED = 2  # units that failed, without which no fold learns: one life has no spread
 DAMAGED = 3  # copies are asked at a third of the rows
 
 
@@ -97,10 +98,11 @@ def _together(parts: list["Asked"], numbers: dict[str, int]) -> OutOfFold:
 def _splits(recording: Recording, settings: RemainingLife, seed: int) -> Iterator[tuple[Recording, Recording]]:
     """Training and held-out units; units that did not fail are always trained on, and never asked."""
     failed, ids = recording.failed(True, "a prognosis"), np.asarray(recording.ids)
-    if failed.sum() < 2 * settings.folds:
+    count = int(failed.sum())
+    if count < settings.folds or count - -(-count // settings.folds) < LEAST_TRAINED:
         raise InputError(
-            f"{recording.title}: a prognosis needs {2 * settings.folds} units that ran to failure for "
-            f"{settings.folds} folds, there are {int(failed.sum())}. Lower folds."
+            f"{recording.title}: {settings.folds} folds need {settings.folds} units that ran to failure, and "
+            f"{LEAST_TRAINED} of them left to learn from in each; there are {count}. Lower folds, or bring more units."
         )
     for _, held in recording.take(ids[failed]).folds(settings.folds, seed=seed):
         yield recording.take(ids[~np.isin(ids, held.ids)]), held

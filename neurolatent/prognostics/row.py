@@ -69,7 +69,7 @@ def cross_told(held: HeldOut, columns: list[int], cap: float, neighbours: float,
     size = len(whole.left)
     told = Told(np.full(size, np.nan), np.full(size, np.nan), np.full((size, len(LEVELS)), np.nan), np.zeros(size))
     order = np.random.default_rng(seed).permutation(np.unique(whole.unit))
-    for part in np.array_split(order, folds):
+    for part in np.array_split(order, min(folds, len(order))):
         others = HeldOut(*(h.take(np.flatnonzero(~np.isin(h.unit, part))) for h in held))
         mine = np.flatnonzero(np.isin(whole.unit, part))
         found = tell(learn_row(others, columns, cap, neighbours), whole.take(mine).answers)

@@ -7,6 +7,7 @@ from neurolatent.checks import InputError, at_least, whole_number, within
 from neurolatent.prognostics.absorbing import AbsorptionTime
 from neurolatent.prognostics.autoregressive import Autoregressive
 from neurolatent.prognostics.crossing import Crossing
+from neurolatent.prognostics.extrapolation import Extrapolation
 from neurolatent.prognostics.library import ModelLibrary
 from neurolatent.prognostics.readout import ReadOut
 from neurolatent.prognostics.regression import BASELINES, BOOSTED, FeatureRegression
@@ -23,6 +24,7 @@ DEFAULT: tuple[ReadOut, ...] = (
     ModelLibrary(),
 )
 BESIDE: tuple[ReadOut, ...] = (*BASELINES, Survivors())
+EXTRAPOLATIONS: tuple[ReadOut, ...] = (Extrapolation("linear"), Extrapolation("exponential"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class RemainingLife:
 
 
 # Names that recipes use.
-PRESETS: dict[str, ReadOut] = {readout.name: readout for readout in (*DEFAULT, *BESIDE)}
+PRESETS: dict[str, ReadOut] = {readout.name: readout for readout in (*DEFAULT, *BESIDE, *EXTRAPOLATIONS)}
 # What a saved prognosis may hold besides its fit.
 CLASSES: dict[str, type] = {
     kind.__name__: kind

@@ -187,15 +187,23 @@ def _seen_through(
 
 
 def bisquare(
-    x: Float[np.ndarray, "rows regressors"], y: Float[np.ndarray, " rows"], *, tuning: float = 4.685, steps: int = 20
+    x: Float[np.ndarray, "rows regressors"],
+    y: Float[np.ndarray, " rows"],
+    *,
+    tuning: float = 4.685,
+    steps: int = 20,
+    ridge: float = 1e-6,
 ) -> Float[np.ndarray, " regressors"]:
     r"""Robust regression by iterated weighted least squares with Tukey's bisquare weights.
 
     Residuals are scaled by the median absolute deviation / 0.6745; the weight is :math:`(1 - (u / 4.685)^2)^2` within.
 
+    Args:
+        ridge: Penalty relative to the mean square of each regressor, for sensors that say the same; 0 for none.
+
     Reference: the usual defaults of robust regression, named by Ramasso (2014), IJPHM 5:005.
     """
-    size = 1e-6 * np.maximum((x**2).mean(axis=0), 1e-12) * np.eye(x.shape[1])  # where sensors say the same
+    size = ridge * np.maximum((x**2).mean(axis=0), 1e-12) * np.eye(x.shape[1])
     found = np.linalg.solve(x.T @ x / len(y) + size, x.T @ y / len(y))
     for _ in range(steps):
         residual = np.abs(y - weighted_rows(x, found))

@@ -139,8 +139,8 @@ def test_a_training_unit_is_known_again_and_its_own_life_left_out():
 
 def test_prognoses_need_units_that_failed():
     units = known_fleet()
-    with refuses("needs 6 units that ran to failure for 3 folds", "there are 4"):
-        few = units.with_facts(failed=[True] * 4 + [False] * 8)
+    with refuses("3 folds need 3 units that ran to failure", "2 of them left to learn from", "there are 2"):
+        few = units.with_facts(failed=[True] * 2 + [False] * 10)
         prognose(fitted(), few, SETTINGS)
     with refuses("no unit ran to failure"):
         prognose(fitted(), units.with_facts(failed=[False] * 12), SETTINGS)
