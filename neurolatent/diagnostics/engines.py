@@ -103,29 +103,15 @@ def _guide_rows(fit: Fit, engine: SVI) -> Iterable[Row]:
     elbo, stats = fit.idata["trace"]["objective"].values[0], fit.idata["sample_stats"]
     rise, bad = last_rise(elbo, engine.plateau), float((~np.isfinite(elbo)).sum())
     khat = _pareto_k((stats["lp"] - stats["log_q"]).values.ravel())
-    flat = graded(rise.value, rise.is_none(engine.tolerance), True)
+    wanted, flat = f"within {max(engine.tolerance, 3 * rise.noise):.2g}", rise.is_none(engine.tolerance)
+    more = "The ELBO has not levelled off: allow more steps."
+    outside = "The guide reached where the density is no number: lower learning_rate, or look for outliers."
+    narrow = "The guide is narrower than the posterior: take the multivariate guide, more steps, or NUTS."
+    k_verdict = graded(khat, khat < KHAT_PASS, khat < KHAT_WARN)
     return [
-        Row(
-            "last change of the ELBO (nats)",
-            rise.value,
-            f"within {max(engine.tolerance, 3 * rise.noise):.2g}",
-            flat,
-            "The ELBO has not levelled off: allow more steps.",
-        ),
-        Row(
-            "steps without a finite ELBO",
-            bad,
-            "0",
-            graded(bad, bad == 0, bad < 0.01 * len(elbo)),
-            "The guide reached where the density is no number: lower learning_rate, or look for outliers.",
-        ),
-        Row(
-            "Pareto k of the importance ratios",
-            khat,
-            f"< {KHAT_PASS}",
-            graded(khat, khat < KHAT_PASS, khat < KHAT_WARN),
-            "The guide is narrower than the posterior: take the multivariate guide, more steps, or NUTS.",
-        ),
+        Row("last change of the ELBO (nats)", rise.value, wanted, graded(rise.value, flat, True), more),
+        Row("steps without a finite ELBO", bad, "0", graded(bad, bad == 0, bad < 0.01 * len(elbo)), outside),
+        Row("Pareto k of the importance ratios", khat, f"< {KHAT_PASS}", k_verdict, narrow),
     ]
 
 
