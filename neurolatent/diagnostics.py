@@ -47,6 +47,11 @@ class Diagnosis:
         """Whether no row fails."""
         return self.verdict != "fail"
 
+    def joined(self, rows: Iterable[Row]) -> "Diagnosis":
+        """These rows, then those of ``rows`` whose question has not been put yet."""
+        asked = {row.what for row in self.rows}
+        return Diagnosis((*self.rows, *(row for row in rows if row.what not in asked)))
+
     def table(self) -> list[dict[str, Any]]:
         """The rows as plain mappings."""
         return [vars(row) for row in self.rows]
@@ -85,7 +90,8 @@ def check(fit: Fit) -> Diagnosis:
     return Diagnosis(tuple(rows))
 
 
-def _graded(value: float, passes: bool, warns: bool) -> Verdict:
+def graded(value: float, passes: bool, warns: bool) -> Verdict:
+    """The verdict on a value; one that is not finite fails."""
     if not np.isfinite(value):
         return "fail"
     return "pass" if passes else ("warn" if warns else "fail")
@@ -111,7 +117,7 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
             "objective falls by at most (relative)",
             fall,
             "<= 1e-8; 1e-5 with a floor",
-            _graded(fall, fall <= 1e-8, fall <= 1e-5),
+            graded(fall, fall <= 1e-8, fall <= 1e-5),
             "EM with the prior never falls; without it lower ridge and floor. If it still falls, report it.",
         ),
         Row(
@@ -125,7 +131,7 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
     if len(last) > 1:
         advice = "Restarts end in different optima: raise restarts, choose fewer states, or state more knowledge."
         rows.append(
-            Row("share of restarts at the best optimum", agree, ">= 0.4", _graded(agree, agree >= 0.4, True), advice)
+            Row("share of restarts at the best optimum", agree, ">= 0.4", graded(agree, agree >= 0.4, True), advice)
         )
     return rows
 
@@ -145,21 +151,21 @@ def _sampler_rows(fit: Fit) -> Iterable[Row]:
     ebfmi = float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)))
     more = "Draw more, or state more knowledge so that states cannot change places."
     return [
-        Row("largest R-hat", rhat, f"< {RHAT_PASS}", _graded(rhat, rhat < RHAT_PASS, rhat < RHAT_WARN), more),
-        Row("smallest bulk ESS", bulk, f">= {ESS_PASS:g}", _graded(bulk, bulk >= ESS_PASS, bulk >= ESS_WARN), more),
-        Row("smallest tail ESS", tail, f">= {ESS_PASS:g}", _graded(tail, tail >= ESS_PASS, tail >= ESS_WARN), more),
+        Row("largest R-hat", rhat, f"< {RHAT_PASS}", graded(rhat, rhat < RHAT_PASS, rhat < RHAT_WARN), more),
+        Row("smallest bulk ESS", bulk, f">= {ESS_PASS:g}", graded(bulk, bulk >= ESS_PASS, bulk >= ESS_WARN), more),
+        Row("smallest tail ESS", tail, f">= {ESS_PASS:g}", graded(tail, tail >= ESS_PASS, tail >= ESS_WARN), more),
         Row(
             "divergences",
             divergences,
             "0",
-            _graded(divergences, divergences == 0, divergences < 0.001 * energy.size),
+            graded(divergences, divergences == 0, divergences < 0.001 * energy.size),
             "Raise target_accept towards 0.99; a divergence means that some region was not explored.",
         ),
         Row(
             "smallest E-BFMI",
             ebfmi,
             f">= {EBFMI_PASS}",
-            _graded(ebfmi, ebfmi >= EBFMI_PASS, True),
+            graded(ebfmi, ebfmi >= EBFMI_PASS, True),
             "The tails are explored slowly: lengthen the warm-up, or use tighter priors.",
         ),
     ]
@@ -184,14 +190,14 @@ def _state_rows(fit: Fit) -> Iterable[Row]:
             "share of the least visited state",
             least,
             f">= {SHARE_WARN}",
-            _graded(least, least >= SHARE_WARN, least >= SHARE_FAIL),
+            graded(least, least >= SHARE_WARN, least >= SHARE_FAIL),
             f"State {empty} is (nearly) empty: choose fewer states." if empty else "",
         ),
         Row(
             "mean probability of the likeliest state",
             certain,
             ">= 0.7",
-            _graded(certain, certain >= 0.7, True),
+            graded(certain, certain >= 0.7, True),
             "The states are not well told apart: choose fewer, or state more knowledge.",
         ),
     ]
@@ -203,7 +209,7 @@ def _state_rows(fit: Fit) -> Iterable[Row]:
                 "lowest log agreement of data and knowledge",
                 agreement,
                 ">= -50",
-                _graded(agreement, agreement >= -50, True),
+                graded(agreement, agreement >= -50, True),
                 advice,
             )
         )
@@ -225,14 +231,14 @@ def _prediction_rows(fit: Fit) -> Iterable[Row]:
             "coverage of the 90 % one-step intervals",
             covered,
             "0.87 to 0.93",
-            _graded(off, off <= COVERAGE_PASS, off <= COVERAGE_WARN),
+            graded(off, off <= COVERAGE_PASS, off <= COVERAGE_WARN),
             "The noise is not as the model says: try more states, another order, or look for outliers.",
         ),
         Row(
             "lag-1 correlation of the residuals",
             correlation,
             "within 0.2",
-            _graded(correlation, abs(correlation) <= 0.2, True),
+            graded(correlation, abs(correlation) <= 0.2, True),
             "The autoregression leaves structure: raise the order, or smooth the signal less.",
         ),
     ]
@@ -259,7 +265,7 @@ def _dynamics_rows(fit: Fit) -> Iterable[Row]:
             "largest spectral radius of the dynamics",
             radius,
             "<= 1.02",
-            _graded(radius, radius <= 1.02, True),
+            graded(radius, radius <= 1.02, True),
             "A state grows without bound: legal for accelerating wear, but read long forecasts with care.",
         )
     ]
