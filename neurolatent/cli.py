@@ -291,9 +291,9 @@ def _predicted(
 
         return _fleet(fitted, recording), given_units_figures(fitted, recording), None
     from neurolatent.prognostics.measures import flat_figures, on_running
-    from neurolatent.prognostics.risk import risk_table, usual_horizon
+    from neurolatent.prognostics.risk import risk_table, default_horizon
 
-    chosen = horizon or recipe.section("prognosis").get("horizon") or usual_horizon(prognosis)
+    chosen = horizon or recipe.section("prognosis").get("horizon") or default_horizon(prognosis)
     figures = flat_figures(on_running(prognosis, recording)) if "remaining" in recording.sequences else {}
     return risk_table(prognosis, recording, chosen), figures, chosen
 

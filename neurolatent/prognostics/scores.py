@@ -79,8 +79,8 @@ def alpha_lambda(
 
 
 def acting_cost(
-    planned: Float[np.ndarray, " units"], truth: Float[np.ndarray, " units"], *, failure: float
-) -> Float[np.ndarray, " units"]:
+    planned: Float[np.ndarray, "*plans units"], truth: Float[np.ndarray, " units"], *, failure: float | int
+) -> Float[np.ndarray, "*plans units"]:
     """What it costs to take a unit off after ``planned`` steps, in steps of life.
 
     Too early costs the life that is thrown away; a unit that fails before the plan costs ``failure`` steps instead.

@@ -23,7 +23,7 @@ class Ahead:
     """What the section [prognosis] asks for."""
 
     settings: RemainingLife
-    horizon: float | None = None  # clock units; None: see :func:`neurolatent.prognostics.risk.usual_horizon`
+    horizon: float | None = None  # clock units; None: see :func:`neurolatent.prognostics.risk.default_horizon`
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,11 @@ HEADLINES = {
     "warn": "The fit can be used, with care",
     "fail": "Do not rely on this fit yet",
 }
+HEADLINES_AHEAD = {
+    "pass": "The fit and its remaining lives can be believed",
+    "warn": "The fit and its remaining lives can be used, with care",
+    "fail": "Do not rely on this fit and its remaining lives yet",
+}
 
 
 def verdict_words(material: Material) -> str:
@@ -68,7 +73,8 @@ def checks(material: Material) -> Table:
         for row in material.diagnosis.rows
     ]
     columns = ("verdict", "what was asked", "value", "wanted", "what to do")
-    return Table("Checks of the fit on its training data.", columns, rows)
+    ahead = "" if material.outlook is None else " Those of remaining life ask training units that were held out."
+    return Table(f"Checks of the fit on its training data.{ahead}", columns, rows)
 
 
 def climb(material: Material, painter: Painter) -> list[Any]:
