@@ -170,7 +170,10 @@ def _ahead(lives: Any) -> dict[str, Any]:
     """What the report takes of a prognosis."""
     if lives is None:
         return {}
-    return {"prognosis": lives.prognosis, "horizon": lives.horizon, "measured": (lives.held, lives.running)}
+    from neurolatent.report.outlook import Measurements
+
+    measured = Measurements(lives.held, lives.running)
+    return {"prognosis": lives.prognosis, "horizon": lives.horizon, "measured": measured}
 
 
 def _report(folder: Path, fitted: Any, recipe: Any, recording: Any, **extras: Any) -> Path:
@@ -210,10 +213,11 @@ def _fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: boo
 def check(run_folder: RunFolder, as_json: Json = False) -> int:
     """Say whether a run's fit is to be believed; the exit status is 0 only when no row fails."""
     from neurolatent.diagnostics import check as check_fit
-    from neurolatent.recipe.folder import open_run, verdict_summary
+    from neurolatent.recipe.folder import open_prognosis, open_run, verdict_summary
+    from neurolatent.recipe.lives import checks_of
 
     fitted, _ = open_run(run_folder)
-    diagnosis = check_fit(fitted)
+    diagnosis = check_fit(fitted).joined(checks_of(open_prognosis(run_folder)))
     if as_json:
         _print_json({**verdict_summary(diagnosis), "versions": fitted.versions, "seed": fitted.seed})
     else:
@@ -291,7 +295,7 @@ def _predicted(
 
         return _fleet(fitted, recording), given_units_figures(fitted, recording), None
     from neurolatent.prognostics.measures import flat_figures, on_running
-    from neurolatent.prognostics.risk import risk_table, default_horizon
+    from neurolatent.prognostics.risk import default_horizon, risk_table
 
     chosen = horizon or recipe.section("prognosis").get("horizon") or default_horizon(prognosis)
     figures = flat_figures(on_running(prognosis, recording)) if "remaining" in recording.sequences else {}

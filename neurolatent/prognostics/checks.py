@@ -93,7 +93,8 @@ def _against_others(table: pd.DataFrame) -> Iterator[Row]:
 
     The best line is chosen after the fact, which flatters it: a small lead of it means little.
     """
-    single = [row for row in table.to_dict("records") if row["line"] not in (FUSION, WITHOUT_STATES)]
+    own = [row for row in table.to_dict("records") if "." not in row["line"]]  # others are lines of other arms
+    single = [row for row in own if row["line"] not in (FUSION, WITHOUT_STATES)]
     for best in single[:1]:
         verdict = graded(best["difference"], best["difference_high"] >= 0, True)
         advice = (

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, positive
+from neurolatent.diagnostics import Row
+from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.measures import Measured, comparison, flat_figures, held_out, on_running
 from neurolatent.prognostics.prognosis import FUSION, Prognosis, prognose
 from neurolatent.prognostics.settings import PRESETS, RemainingLife
@@ -88,6 +90,11 @@ def measured(prognosis: Prognosis, horizon: float | None, test: Recording | None
     """A prognosis with what its lines say of held-out units, and of running ones where the truth is given."""
     is_known = test is not None and "remaining" in test.sequences
     return Lives(prognosis, horizon, held_out(prognosis), on_running(prognosis, test) if test and is_known else None)
+
+
+def checks_of(prognosis: Prognosis | None) -> tuple[Row, ...]:
+    """Whether a prognosis is to be believed; nothing where there is none."""
+    return () if prognosis is None else check_prognosis(prognosis, held_out(prognosis))
 
 
 def with_arm(lives: Lives, name: str, arm: Lives) -> Lives:

@@ -18,6 +18,7 @@ from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
+from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
@@ -201,6 +202,8 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
             interrupted = True
     seconds = {**fitted.seconds, "fit": fitted_at - begin, "assess": time.perf_counter() - fitted_at}
     diagnosis = check(fitted)
+    if lives is not None:
+        diagnosis = diagnosis.joined(check_prognosis(lives.prognosis, lives.held))
     return Outcome(
         recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, seconds, interrupted
     )
