@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import minimize
 
+from neurolatent.prognostics.scores import pinball_crps
+
 LEVELS = np.arange(1, 100) / 100  # of the quantiles
 CHECKED = (0.5, 0.8, 0.9)  # intervals that the stretch is chosen for
 BLOCK = 2000  # rows of one matrix of weights
@@ -53,20 +55,39 @@ def calibrate(
         unit: Number of each row's unit.
         neighbours: Share of the rows that the kernel reaches.
     """
+    plain = _plain(estimate, spread, life, weight, unit, neighbours)
+    found = quantiles(plain, estimate, spread, unit=unit)
+    return plain._replace(stretch=_stretch(found, life, estimate, weight, plain.knots))
+
+
+def score_alone(
+    estimate: Float[np.ndarray, " rows"],
+    spread: Float[np.ndarray, " rows"],
+    life: Float[np.ndarray, " rows"],
+    weight: Float[np.ndarray, " rows"],
+    unit: Int[np.ndarray, " rows"],
+    *,
+    neighbours: float,
+) -> float:
+    """CRPS of the distributions that the other units' errors give each unit, without the stretch, steps."""
+    found = quantiles(_plain(estimate, spread, life, weight, unit, neighbours), estimate, spread, unit=unit)
+    return float(np.average(pinball_crps(found, LEVELS, life), weights=weight))
+
+
+def _plain(
+    estimate: np.ndarray,
+    spread: np.ndarray,
+    life: np.ndarray,
+    weight: np.ndarray,
+    unit: np.ndarray,
+    neighbours: float,
+) -> Calibration:
+    """The errors in their order, not stretched."""
     order = np.argsort((life - estimate) / spread, kind="stable")
     error = ((life - estimate) / spread)[order]
     knots = np.unique(np.quantile(estimate, [1 / 6, 0.5, 5 / 6]))
-    plain = Calibration(
-        error,
-        estimate[order],
-        weight[order],
-        unit[order],
-        np.asarray(neighbours),
-        knots,
-        np.ones((len(CHECKED), len(knots))),
-    )
-    found = quantiles(plain, estimate, spread, unit=unit)
-    return plain._replace(stretch=_stretch(found, life, estimate, weight, knots))
+    stretch = np.ones((len(CHECKED), len(knots)))
+    return Calibration(error, estimate[order], weight[order], unit[order], np.asarray(neighbours), knots, stretch)
 
 
 def quantiles(

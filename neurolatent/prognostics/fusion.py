@@ -2,13 +2,15 @@ r"""Read-outs joined into one estimate, and how far they leave it open, from ans
 
 .. math::
     m = \sum_j w_j m_j, \quad w \ge 0, \quad \sum_j w_j = 1, \qquad
-    s = a_0 + a_1\,\mathrm{disagreement} + a_2\,\mathrm{own\ spread} + a_3\,\mathrm{share\ lost}, \quad a \ge 0,
+    s = \bar u^{1 - \gamma} u^\gamma + a_3\,\mathrm{share\ lost}, \quad
+    u = a_0 + a_1\,\mathrm{disagreement} + a_2\,\mathrm{own\ spread}, \quad a \ge 0,
 
 w by least squares on the capped life, drawn towards weights in proportion to an inverse power of each read-out's mean
 square error, so that read-outs that say the same share their weight; a by non-negative least squares on the absolute
 errors of m. The disagreement is the weighted standard deviation of the read-outs, their own spread that of their
 predictive distributions (of the posterior's draws, where there are some), the share lost that of the sensors that have
-stopped speaking.
+stopped speaking. :math:`\bar u` is the mean of u, and :math:`\gamma` says how far rows differ in their spread: the
+calibration chooses it, since it knows already that errors depend on m.
 
 Reference: specification of the ARPHMM, section 9 (fusion); stacking by non-negative least squares: Breiman (1996),
 Stacked regressions, Machine Learning 24:49-64. Sum to one and pull are ours: chosen on the training units of FD001 and
@@ -41,6 +43,8 @@ class Fusion(NamedTuple):
 
     weight: Float[np.ndarray, " readouts"]
     spread: Float[np.ndarray, " four"]
+    usual: Float[np.ndarray, ""]  # the mean spread, steps
+    contrast: Float[np.ndarray, ""]  # gamma: 0, all rows have the usual spread; 1, each its own
     cap: Float[np.ndarray, ""]  # steps
 
 
@@ -67,11 +71,12 @@ def fuse(
     root = np.sqrt(row_weight[usable])
     weight = np.ones(1) if count == 1 else _weights(filled, target[usable], root)
     largest = float(min(cap, target.max()))
-    blank = Fusion(weight, np.zeros(4), np.asarray(largest))
+    blank = Fusion(weight, np.zeros(4), np.asarray(1.0), np.asarray(1.0), np.asarray(largest))
     parts, mean = _spread_parts(answers, blank)
     error = np.abs(target - mean)[usable]
     spread = nnls(parts[usable] * root[:, None], error * root)[0]
-    return blank._replace(spread=spread)
+    usual = np.average(parts[usable][:, :3] @ spread[:3], weights=row_weight[usable])
+    return blank._replace(spread=spread, usual=np.asarray(max(usual, LEAST_SPREAD * largest)))
 
 
 def _weights(
@@ -92,7 +97,10 @@ def _weights(
 def join(answers: Answers, fusion: Fusion) -> Joined:
     """The joined estimate; read-outs without an answer are replaced by the mean of the others."""
     parts, mean = _spread_parts(answers, fusion)
-    spread = np.maximum(weighted_rows(parts, fusion.spread), LEAST_SPREAD * float(fusion.cap))
+    least = LEAST_SPREAD * float(fusion.cap)
+    own = np.maximum(weighted_rows(parts[:, :3], fusion.spread[:3]), least)
+    spread = float(fusion.usual) * (own / float(fusion.usual)) ** float(fusion.contrast)
+    spread = spread + fusion.spread[3] * parts[:, 3]
     gone = np.isnan(answers.mean) * fusion.weight
     return Joined(mean, spread, gone.sum(axis=1) / fusion.weight.sum())
 

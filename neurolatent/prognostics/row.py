@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from neurolatent.prognostics.calibration import LEVELS, Calibration, calibrate, quantiles
+from neurolatent.prognostics.calibration import LEVELS, Calibration, calibrate, quantiles, score_alone
 from neurolatent.prognostics.fusion import Answers, Fusion, Joined, fuse, join
 from neurolatent.prognostics.out_of_fold import HeldOut, OutOfFold
+
+CONTRASTS = (1.0, 0.5, 0.0)  # from a spread of its own for every row to one for all; of equal ones the first
 
 
 class Row(NamedTuple):
@@ -36,18 +38,14 @@ def learn_row(held: HeldOut, columns: list[int], cap: float, neighbours: float) 
     whole, both = held.whole, _joined_rows(held)
     plain = fuse(_columns(whole.answers, columns), np.minimum(whole.left, cap), whole.weight, cap)
     spread = fuse(_columns(both.answers, columns), np.minimum(both.left, cap), both.weight, cap).spread
-    fusion = plain._replace(spread=spread)
-    told = join(_columns(whole.answers, columns), fusion)
-    known = np.isfinite(told.mean)
-    calibration = calibrate(
-        told.mean[known],
-        told.spread[known],
-        whole.left[known],
-        whole.weight[known],
-        whole.unit[known],
-        neighbours=neighbours,
-    )
-    return Row(columns, fusion, calibration)
+    kinds = [plain._replace(spread=spread, contrast=np.asarray(gamma)) for gamma in CONTRASTS]
+    told = [join(_columns(whole.answers, columns), kind) for kind in kinds]
+    known = np.isfinite(told[0].mean)
+    truth = (whole.left[known], whole.weight[known], whole.unit[known])
+    scores = [score_alone(t.mean[known], t.spread[known], *truth, neighbours=neighbours) for t in told]
+    best = int(np.argmin(scores))
+    calibration = calibrate(told[best].mean[known], told[best].spread[known], *truth, neighbours=neighbours)
+    return Row(columns, kinds[best], calibration)
 
 
 def tell(row: Row, answers: Answers) -> Told:

@@ -36,8 +36,8 @@ def verdict_words(material: Material) -> str:
     rows = material.diagnosis.rows
     counts = {v: sum(row.verdict == v for row in rows) for v in ("pass", "warn", "fail")}
     words = [f"{counts['pass']} of {len(rows)} checks pass"]
-    words += [f"{counts['warn']} ask for care"] if counts["warn"] else []
-    words += [f"{counts['fail']} fail"] if counts["fail"] else []
+    words += [f"{counts['warn']} {'asks' if counts['warn'] == 1 else 'ask'} for care"] if counts["warn"] else []
+    words += [f"{counts['fail']} {'fails' if counts['fail'] == 1 else 'fail'}"] if counts["fail"] else []
     return ", ".join(words) + "."
 
 

@@ -21,8 +21,10 @@ RIVAL, FEWEST_RIVALS = 1.25, 4  # lines with so many times the fusion's RMSE, bu
 
 
 def words_of(line: str) -> str:
-    """A line of the comparison in words."""
-    return WORDS.get(line, line.replace("_", " "))
+    """A line of the comparison in words; that of another arm with the arm's name behind."""
+    arm, dot, own = line.rpartition(".")
+    words = WORDS.get(own, own.replace("_", " "))
+    return f"{words}, {arm.replace('_', ' ')}" if dot else words
 
 
 def lines_section(material: Material, outlook: Outlook, painter: Painter) -> Section:

@@ -57,7 +57,14 @@ def test_spread_is_the_non_negative_regression_of_errors():
     error = np.abs(truth - np.clip(centre, 0, fusion.cap))
     want = nnls(parts * np.sqrt(weight)[:, None], error * np.sqrt(weight))[0]
     np.testing.assert_allclose(fusion.spread, want, atol=1e-8)
-    np.testing.assert_allclose(joined.spread, np.maximum(parts @ want, LEAST_SPREAD * fusion.cap))
+    own = np.maximum(parts[:, :3] @ want[:3], LEAST_SPREAD * fusion.cap)
+    np.testing.assert_allclose(joined.spread, own + parts[:, 3] * want[3])
+    usual = np.average(parts[:, :3] @ want[:3], weights=weight)
+    np.testing.assert_allclose(fusion.usual, usual)
+    half = join(given, fusion._replace(contrast=np.asarray(0.5))).spread
+    np.testing.assert_allclose(half, np.sqrt(own * usual) + parts[:, 3] * want[3])
+    none = join(given, fusion._replace(contrast=np.asarray(0.0))).spread
+    np.testing.assert_allclose(none, usual + parts[:, 3] * want[3])
 
 
 def test_a_missing_answer_is_replaced_by_the_others():
