@@ -231,13 +231,13 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     import pandas as pd
 
     from neurolatent.recipe.folder import open_prognosis, open_run, shown_recording
-    from neurolatent.recipe.lives import measured
+    from neurolatent.recipe.lives import horizon_of, measured
 
     fitted, recipe = open_run(run_folder)
     comparison = run_folder / "comparison.csv"
     table = pd.read_csv(comparison) if comparison.is_file() else None
     shown, prognosis = shown_recording(recipe), open_prognosis(run_folder)
-    horizon = recipe.section("prognosis").get("horizon")
+    horizon = horizon_of(recipe.section("prognosis"))
     ahead = _ahead(None if prognosis is None else measured(prognosis, horizon, shown))
     path = _report(run_folder, fitted, recipe, shown, comparison=table, **ahead)
     if as_json:
@@ -296,8 +296,10 @@ def _predicted(
         return _fleet(fitted, recording), given_units_figures(fitted, recording), None
     from neurolatent.prognostics.measures import flat_figures, on_running
     from neurolatent.prognostics.risk import default_horizon, risk_table
+    from neurolatent.recipe.lives import horizon_of
 
-    chosen = horizon or recipe.section("prognosis").get("horizon") or default_horizon(prognosis)
+    asked = horizon_of(recipe.section("prognosis")) if horizon is None else horizon
+    chosen = default_horizon(prognosis) if asked is None else asked
     figures = flat_figures(on_running(prognosis, recording)) if "remaining" in recording.sequences else {}
     return risk_table(prognosis, recording, chosen), figures, chosen
 

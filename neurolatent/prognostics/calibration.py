@@ -117,14 +117,18 @@ def quantiles(
 
 
 def _mass(calibration: Calibration, estimate: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
-    """(asked, rows) cumulative weight at the middle of each calibration row."""
+    """(asked, rows) cumulative weight at the middle of each calibration row.
+
+    The kernel reaches the given share of the rows, among those that may speak: so some of them always do.
+    """
     distance = np.abs(estimate[:, None] - calibration.estimate)
-    reach = max(int(np.ceil(float(calibration.neighbours) * len(calibration.error))), 1)
-    width = np.partition(distance, min(reach, distance.shape[1]) - 1, axis=1)[:, min(reach, distance.shape[1]) - 1]
-    scaled = distance / np.maximum(width, 1e-9)[:, None]
-    kernel = np.exp(-0.5 * scaled**2) * calibration.weight
-    if unit is not None:
-        kernel = np.where(unit[:, None] == calibration.unit, 0.0, kernel)
+    speaks = np.ones(distance.shape, bool) if unit is None else unit[:, None] != calibration.unit
+    far = np.where(speaks, distance, np.inf)
+    reach = max(int(np.ceil(float(calibration.neighbours) * far.shape[1])), 1)
+    width = np.partition(far, reach - 1, axis=1)[:, reach - 1]
+    furthest = np.where(speaks, distance, 0.0).max(axis=1)
+    width = np.maximum(np.minimum(width, furthest), 1e-9)
+    kernel = np.where(speaks, np.exp(-0.5 * (distance / width[:, None]) ** 2) * calibration.weight, 0.0)
     sums = np.cumsum(kernel, axis=1)
     return (sums - 0.5 * kernel) / sums[:, -1:]
 

@@ -55,13 +55,19 @@ def ahead_of(table: Mapping[str, Any], where: str) -> Ahead | None:
     """The section as objects; None where there is none."""
     if not table:
         return None
-    plain = {key: value for key, value in table.items() if key not in OURS}
-    for key in ("readouts", "baselines"):
-        if key in table:
-            plain[key] = _readouts(table[key], f"{where}.{key}")
+    settings = build(RemainingLife, {key: value for key, value in table.items() if key not in OURS}, where)
+    chosen = {key: _readouts(table[key], f"{where}.{key}") for key in ("readouts", "baselines") if key in table}
     if "horizon" in table:
         positive(f"{where}.horizon", table["horizon"])
-    return Ahead(build(RemainingLife, plain, where), table.get("horizon"))
+    try:
+        return Ahead(dataclasses.replace(settings, **chosen), horizon_of(table))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def horizon_of(table: Mapping[str, Any]) -> float | None:
+    """How far ahead a section [prognosis] looks, in clock units; None where it does not say."""
+    return float(table["horizon"]) if "horizon" in table else None
 
 
 def _readouts(tables: Any, where: str) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ def twin(calibration: Calibration, estimate: float, spread: float, unit: int | N
     """One row in plain steps: kernel weights, own unit silenced, weighted quantiles at the middle of each mass."""
     distance = [abs(estimate - m) for m in calibration.estimate]
     reach = int(np.ceil(float(calibration.neighbours) * len(distance)))
-    width = sorted(distance)[reach - 1]
+    width = sorted(d for d, u in zip(distance, calibration.unit, strict=True) if u != unit)[reach - 1]
     weight = [w * np.exp(-0.5 * (d / width) ** 2) for w, d in zip(calibration.weight, distance, strict=True)]
     weight = [0.0 if u == unit else w for w, u in zip(weight, calibration.unit, strict=True)]
     places, total = [], 0.0
@@ -51,6 +51,16 @@ def test_quantiles_match_the_plain_steps(row, silence):
     own = unit[[row]] if silence else None
     got = quantiles(calibration, estimate[[row]], spread[[row]], unit=own)[0]
     np.testing.assert_allclose(got, twin(calibration, estimate[row], spread[row], unit[row] if silence else None))
+
+
+def test_where_only_the_own_rows_are_near_the_others_speak_from_afar():
+    """Two units far apart: neither is left without a distribution."""
+    estimate = np.array([1.0, 1.1, 1.2, 90.0, 90.1, 90.2])
+    unit = np.array([0, 0, 0, 1, 1, 1])
+    found = calibrate(estimate, np.ones(6), estimate + [1, 2, 3, -1, -2, -3.0], np.ones(6), unit, neighbours=0.2)
+    got = quantiles(found, estimate, np.ones(6), unit=unit)
+    assert np.isfinite(got).all()
+    assert (got[3:, 50] > estimate[3:]).all(), "the other unit lived longer than told"
 
 
 def test_a_unit_does_not_speak_for_itself():
