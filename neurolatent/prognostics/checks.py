@@ -95,6 +95,7 @@ def _against_others(table: pd.DataFrame) -> Iterator[Row]:
     """
     own = [row for row in table.to_dict("records") if "." not in row["line"]]  # others are lines of other arms
     single = [row for row in own if row["line"] not in (FUSION, WITHOUT_STATES)]
+    single.sort(key=lambda row: row["difference"])
     for best in single[:1]:
         verdict = graded(best["difference"], best["difference_high"] >= 0, True)
         advice = (

@@ -123,38 +123,40 @@ COMPARED = ("rmse", "score_per_100", "accuracy", "coverage80", "width80", "crps"
 
 
 def comparison(measured: Measured, *, seed: int) -> pd.DataFrame:
-    """One line each, best first: its scores, and its RMSE less the fusion's, with 90 % bootstrap intervals over units.
+    """One line each, best first: its scores, and how it compares with the fusion, with 90 % intervals over units.
 
-    Columns: ``line``, ``rmse`` with ``rmse_low`` and ``rmse_high``, ``difference`` with its interval (positive: the
-    fusion is better), the RMSE against capped truth, ``score_per_100`` rows, ``accuracy``, ``coverage80``, ``width80``,
-    ``crps``.
+    Columns: ``line``, ``rmse`` with ``rmse_low`` and ``rmse_high``, the RMSE against the capped truth, ``difference``
+    with its interval, that RMSE less the fusion's (positive: the fusion is better), ``score_per_100`` rows,
+    ``accuracy``, ``coverage80``, ``width80``, ``crps``. Lines are compared on the capped truth since that is what
+    they estimate: above the cap a line that overshoots would gain by it.
     """
     capped = f"rmse_capped{measured.cap:g}"
-    squares = {name: _squares(measured, name) for name in measured.told}
-    draws = _resampled(squares, seed)
+    draws = _resampled({name: _squares(measured, name, measured.left) for name in measured.told}, seed)
+    aim = np.minimum(measured.left, measured.cap)
+    capped_draws = _resampled({name: _squares(measured, name, aim) for name in measured.told}, seed)
     rows: list[dict[str, Any]] = []
     for name in measured.told:
         figures = line_figures(measured, name)
         if not figures["answered"]:
             continue
-        gap = draws[name] - draws[FUSION]
+        gap = capped_draws[name] - capped_draws[FUSION]
         rows.append(
             {
                 "line": name,
                 "rmse": figures["rmse"],
                 **_interval("rmse", draws[name]),
-                "difference": figures["rmse"] - line_figures(measured, FUSION)["rmse"],
-                **_interval("difference", gap),
                 capped: figures[capped],
+                "difference": figures[capped] - line_figures(measured, FUSION)[capped],
+                **_interval("difference", gap),
                 **{key: figures[key] for key in COMPARED[1:]},
             }
         )
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
 
 
-def _squares(measured: Measured, name: str) -> np.ndarray:
+def _squares(measured: Measured, name: str, truth: np.ndarray) -> np.ndarray:
     """(units, 2) sum of squared errors and number of answers of each unit."""
-    error = np.minimum(measured.told[name].mean, measured.cap) - measured.left
+    error = np.minimum(measured.told[name].mean, measured.cap) - truth
     known, units = np.isfinite(error), np.unique(measured.unit)
     place = np.searchsorted(units, measured.unit)
     return np.stack(

@@ -54,10 +54,9 @@ def states_words(lines: pd.DataFrame, units: str) -> str:
         return "all read-outs use the latent states, or have no answer without them: what these add is not known."
     gap, low, high = (found[0][key] for key in ("difference", "difference_low", "difference_high"))
     said = [_signed(value, _decimals(lines)) for value in (gap, low, high)]
-    rmse = fusion_rmse(lines)
     sized = (
-        f"without them the RMSE changes by {said[0]} {units} (90 % interval {said[1]} to {said[2]}; the "
-        f"fusion has {plain(rmse, 3)})"
+        f"without them the RMSE against the capped truth changes by {said[0]} {units} "
+        f"(90 % interval {said[1]} to {said[2]})"
     )
     if low > 0:
         return f"the latent states help to tell remaining life; {sized}."
@@ -90,7 +89,7 @@ def _table(lines: pd.DataFrame, measured: Measured, caption: str, material: Mate
     capped = f"rmse_capped{measured.cap:g}"
     unit = material.unit
     columns = (
-        "line", f"RMSE ({unit})", "RMSE less fusion's", f"RMSE, truth capped at {measured.cap:g}", "score per 100",
+        "line", f"RMSE ({unit})", f"RMSE, truth capped at {measured.cap:g}", "the same less fusion's", "score per 100",
         "in [−13, 10]", "80 % interval holds", f"width of 80 % ({unit})", f"CRPS ({unit})",
     )  # fmt: skip
     rows, signed = [], functools.partial(_signed, decimals=_decimals(lines))
@@ -101,8 +100,8 @@ def _table(lines: pd.DataFrame, measured: Measured, caption: str, material: Mate
             [
                 Cell(words_of(row["line"]), kind="name own" if own else "name"),
                 _interval(row, "rmse", lambda v: plain(v, 3)),
-                gap,
                 number(row[capped], 3),
+                gap,
                 number(row["score_per_100"], 3),
                 Cell(percent(row["accuracy"] / 100), row["accuracy"], "number"),
                 Cell(percent(row["coverage80"], 1), row["coverage80"], "number"),
@@ -122,15 +121,16 @@ def _dots(lines: pd.DataFrame, material: Material, painter: Painter) -> list[Pic
     others = others.head(max(FEWEST_RIVALS, int((others["rmse"] <= RIVAL * fusion_rmse(lines)).sum())))
     gap = functools.partial(
         comparison_dots, others, "difference", unit=material.units, arms=[words_of(line) for line in others["line"]],
-        label="RMSE less that of the fusion", reference=0.0,
+        label="RMSE, truth capped, less fusion's", reference=0.0,
     )  # fmt: skip
     return [
         painter.picture(rmse, f"RMSE of each line: {said}.", "RMSE with 90 % intervals over units.", size=size),
         painter.picture(
             gap,
-            f"RMSE less that of the fusion for the {len(others)} best other lines, with 90 % intervals; "
+            f"RMSE against capped truth less that of the fusion for {len(others)} other lines, with 90 % intervals; "
             f"{int((others['difference'] > 0).sum())} of them err more.",
-            "The best other lines, paired with the fusion: at the right of the dashed line the fusion is better.",
+            "The best other lines, paired with the fusion on lives up to the cap: at the right of the dashed line the "
+            "fusion is better.",
             size=(size[0], 1.1 + 0.24 * len(others)),
         ),
     ]

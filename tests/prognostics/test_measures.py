@@ -54,7 +54,7 @@ def test_comparison_is_paired_over_units():
     assert list(table.index) == [FUSION, "rough"]
     assert table.loc[FUSION, ["difference", "difference_low", "difference_high"]].tolist() == [0.0, 0.0, 0.0]
     rough = table.loc["rough"]
-    assert rough["difference"] == pytest.approx(rough["rmse"] - table.loc[FUSION, "rmse"])
+    assert rough["difference"] == pytest.approx(rough["rmse_capped95"] - table.loc[FUSION, "rmse_capped95"])
     assert 0 < rough["difference_low"] <= rough["difference"] <= rough["difference_high"]
     assert comparison(made_up(), seed=0).equals(comparison(made_up(), seed=0))
 
