@@ -40,19 +40,6 @@ TEST = {
 NO_KNOWLEDGE = {"no_knowledge": {"data.knowledge": {}}}
 
 
-@pytest.fixture
-def call(capsys):
-    """Exit status, standard output and standard error of a command."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = cli.run([str(w) for w in words])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory) -> Path:
     """A folder with the fleet, running units and a finished run with a prognosis and an arm."""

@@ -27,6 +27,16 @@ OF_ESTIMATE = 0.3  # weight of the thirds of the estimate beside those of the tr
 SOFT = 0.5  # steps over which the edge of an interval is softened while the stretch is chosen
 
 
+class Past(NamedTuple):
+    """What was told of held-out rows, and what came."""
+
+    estimate: Float[np.ndarray, " rows"]  # steps
+    spread: Float[np.ndarray, " rows"]  # steps
+    life: Float[np.ndarray, " rows"]  # true remaining life, steps, not capped
+    weight: Float[np.ndarray, " rows"]
+    unit: Int[np.ndarray, " rows"]  # number of each row's unit
+
+
 class Calibration(NamedTuple):
     """Held-out rows, sorted by their scaled error."""
 
@@ -39,55 +49,30 @@ class Calibration(NamedTuple):
     stretch: Float[np.ndarray, "checked knots"]  # one row for each interval of CHECKED
 
 
-def calibrate(
-    estimate: Float[np.ndarray, " rows"],
-    spread: Float[np.ndarray, " rows"],
-    life: Float[np.ndarray, " rows"],
-    weight: Float[np.ndarray, " rows"],
-    unit: Int[np.ndarray, " rows"],
-    *,
-    neighbours: float,
-) -> Calibration:
+def calibrate(past: Past, *, neighbours: float) -> Calibration:
     """What held-out rows say of the errors.
 
     Args:
-        life: True remaining life in steps, not capped.
-        unit: Number of each row's unit.
         neighbours: Share of the rows that the kernel reaches.
     """
-    plain = _plain(estimate, spread, life, weight, unit, neighbours)
-    found = quantiles(plain, estimate, spread, unit=unit)
-    return plain._replace(stretch=_stretch(found, life, estimate, weight, plain.knots))
+    plain = _plain(past, neighbours)
+    found = quantiles(plain, past.estimate, past.spread, unit=past.unit)
+    return plain._replace(stretch=_stretch(found, past, plain.knots))
 
 
-def score_alone(
-    estimate: Float[np.ndarray, " rows"],
-    spread: Float[np.ndarray, " rows"],
-    life: Float[np.ndarray, " rows"],
-    weight: Float[np.ndarray, " rows"],
-    unit: Int[np.ndarray, " rows"],
-    *,
-    neighbours: float,
-) -> float:
+def score_alone(past: Past, *, neighbours: float) -> float:
     """CRPS of the distributions that the other units' errors give each unit, without the stretch, steps."""
-    found = quantiles(_plain(estimate, spread, life, weight, unit, neighbours), estimate, spread, unit=unit)
-    return float(np.average(pinball_crps(found, LEVELS, life), weights=weight))
+    found = quantiles(_plain(past, neighbours), past.estimate, past.spread, unit=past.unit)
+    return float(np.average(pinball_crps(found, LEVELS, past.life), weights=past.weight))
 
 
-def _plain(
-    estimate: np.ndarray,
-    spread: np.ndarray,
-    life: np.ndarray,
-    weight: np.ndarray,
-    unit: np.ndarray,
-    neighbours: float,
-) -> Calibration:
+def _plain(past: Past, neighbours: float) -> Calibration:
     """The errors in their order, not stretched."""
-    order = np.argsort((life - estimate) / spread, kind="stable")
-    error = ((life - estimate) / spread)[order]
-    knots = np.unique(np.quantile(estimate, [1 / 6, 0.5, 5 / 6]))
-    stretch = np.ones((len(CHECKED), len(knots)))
-    return Calibration(error, estimate[order], weight[order], unit[order], np.asarray(neighbours), knots, stretch)
+    error = (past.life - past.estimate) / past.spread
+    order = np.argsort(error, kind="stable")
+    knots = np.unique(np.quantile(past.estimate, [1 / 6, 0.5, 5 / 6]))
+    rows = (error[order], past.estimate[order], past.weight[order], past.unit[order])
+    return Calibration(*rows, np.asarray(neighbours), knots, np.ones((len(CHECKED), len(knots))))
 
 
 def quantiles(
@@ -133,10 +118,9 @@ def _mass(calibration: Calibration, estimate: np.ndarray, unit: np.ndarray | Non
     return (sums - 0.5 * kernel) / sums[:, -1:]
 
 
-def _stretch(
-    found: np.ndarray, life: np.ndarray, estimate: np.ndarray, weight: np.ndarray, knots: np.ndarray
-) -> Float[np.ndarray, "checked knots"]:
+def _stretch(found: np.ndarray, past: Past, knots: Float[np.ndarray, " knots"]) -> Float[np.ndarray, "checked knots"]:
     """Factors at the knots under which coverage is nearest to what is promised, overall and in every third."""
+    estimate, life, weight = past.estimate, past.life, past.weight
     groups = [(np.ones(len(life), bool), 1.0), *((g, 1.0) for g in thirds(life))]
     groups += [(g, OF_ESTIMATE) for g in thirds(estimate)]
     groups = [(g, share) for g, share in groups if g.any()]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from neurolatent.prognostics.calibration import LEVELS, Calibration, calibrate, quantiles, score_alone
+from neurolatent.prognostics.calibration import LEVELS, Calibration, Past, calibrate, quantiles, score_alone
 from neurolatent.prognostics.fusion import Answers, Fusion, Joined, fuse, join
 from neurolatent.prognostics.out_of_fold import HeldOut, OutOfFold
 
@@ -42,10 +42,9 @@ def learn_row(held: HeldOut, columns: list[int], cap: float, neighbours: float) 
     told = [join(_columns(whole.answers, columns), kind) for kind in kinds]
     known = np.isfinite(told[0].mean)
     truth = (whole.left[known], whole.weight[known], whole.unit[known])
-    scores = [score_alone(t.mean[known], t.spread[known], *truth, neighbours=neighbours) for t in told]
-    best = int(np.argmin(scores))
-    calibration = calibrate(told[best].mean[known], told[best].spread[known], *truth, neighbours=neighbours)
-    return Row(columns, kinds[best], calibration)
+    pasts = [Past(t.mean[known], t.spread[known], *truth) for t in told]
+    best = int(np.argmin([score_alone(past, neighbours=neighbours) for past in pasts]))
+    return Row(columns, kinds[best], calibrate(pasts[best], neighbours=neighbours))
 
 
 def tell(row: Row, answers: Answers) -> Told:

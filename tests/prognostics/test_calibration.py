@@ -7,6 +7,7 @@ from neurolatent.prognostics.calibration import (
     CHECKED,
     LEVELS,
     Calibration,
+    Past,
     calibrate,
     chance_below,
     quantiles,
@@ -26,7 +27,7 @@ def fleet_of_errors(units: int, per_unit: int, seed: int) -> tuple[np.ndarray, .
 
 def plain(seed: int = 0, neighbours: float = 0.2) -> tuple[Calibration, tuple[np.ndarray, ...]]:
     data = fleet_of_errors(12, 5, seed)
-    found = calibrate(*data, neighbours=neighbours)
+    found = calibrate(Past(*data), neighbours=neighbours)
     return found._replace(stretch=np.ones_like(found.stretch)), data
 
 
@@ -57,7 +58,7 @@ def test_where_only_the_own_rows_are_near_the_others_speak_from_afar():
     """Two units far apart: neither is left without a distribution."""
     estimate = np.array([1.0, 1.1, 1.2, 90.0, 90.1, 90.2])
     unit = np.array([0, 0, 0, 1, 1, 1])
-    found = calibrate(estimate, np.ones(6), estimate + [1, 2, 3, -1, -2, -3.0], np.ones(6), unit, neighbours=0.2)
+    found = calibrate(Past(estimate, np.ones(6), estimate + [1, 2, 3, -1, -2, -3.0], np.ones(6), unit), neighbours=0.2)
     got = quantiles(found, estimate, np.ones(6), unit=unit)
     assert np.isfinite(got).all()
     assert (got[3:, 50] > estimate[3:]).all(), "the other unit lived longer than told"
@@ -79,14 +80,14 @@ def test_with_all_rows_alike_it_is_the_distribution_of_errors():
     rng = np.random.default_rng(0)
     error = rng.normal(size=4000)
     even = np.full(4000, 50.0)
-    found = calibrate(even, np.ones(4000), 50 + error, np.ones(4000), np.arange(4000), neighbours=1.0)
+    found = calibrate(Past(even, np.ones(4000), 50 + error, np.ones(4000), np.arange(4000)), neighbours=1.0)
     got = quantiles(found._replace(stretch=np.ones_like(found.stretch)), np.array([50.0]), np.ones(1))[0]
     np.testing.assert_allclose(got, 50 + np.quantile(error, LEVELS), atol=0.02)
 
 
 def test_quantiles_rise_and_are_no_negative_lives():
     data = fleet_of_errors(20, 6, 1)
-    found = calibrate(*data, neighbours=0.1)
+    found = calibrate(Past(*data), neighbours=0.1)
     got = quantiles(found, np.linspace(-1, 95, 40), np.full(40, 5.0))
     assert (np.diff(got, axis=1) >= 0).all()
     assert (got >= 0).all()
@@ -94,7 +95,7 @@ def test_quantiles_rise_and_are_no_negative_lives():
 
 def test_intervals_cover_on_new_units_overall_and_in_each_third():
     """A thousand new units of the same kind: four standard errors, units counted, on top of what calibrating costs."""
-    found = calibrate(*fleet_of_errors(300, 8, 2), neighbours=0.1)
+    found = calibrate(Past(*fleet_of_errors(300, 8, 2)), neighbours=0.1)
     estimate, spread, life, _, _ = fleet_of_errors(1000, 3, 3)
     got = quantiles(found, estimate, spread)
     for mass in CHECKED:
@@ -115,7 +116,7 @@ def capped(rows: int, seed: int) -> tuple[np.ndarray, ...]:
 
 def test_the_stretch_mends_coverage_given_the_truth():
     """Where the estimate is capped, given it intervals hold without the stretch; given the truth they do not."""
-    found = calibrate(*capped(2000, 0), neighbours=0.1)
+    found = calibrate(Past(*capped(2000, 0)), neighbours=0.1)
     estimate, spread, life, _, _ = capped(5000, 1)
 
     def miss(calibration: Calibration) -> float:
