@@ -37,6 +37,7 @@ from neurolatent.report.units import units_section
 from neurolatent.result import Fit
 
 HERE = Path(__file__).parent
+MOST_POINTS = 3  # that stand open on the first screen: units at risk come next
 
 
 def write_report(
@@ -130,6 +131,7 @@ def render(material: Material, sections: Sequence[Section]) -> str:
         headline=headlines[diagnosis.verdict],
         verdict_words=verdict_words(material),
         open_points=open_points(material),
+        most_points=MOST_POINTS,
         first=[] if outlook is None else at_risk(material, outlook),
         sections=sections,
         ramps=(state_colours(len(names)), state_colours(len(names), on_dark=True)),

@@ -20,7 +20,7 @@ from neurolatent.report.outlook import Outlook
 LIKELY, POSSIBLE = 0.5, 0.05  # risks from which failure is likely, and from which it is not ruled out: ours
 MOST_AT_RISK = 6  # units in the table of the first screen
 MOST_NAMED = 30  # units in a sentence
-MOST_BARS = 40  # units in the picture
+MOST_BARS = 30  # units in the picture
 
 
 def as_risk(risk: float) -> str:
