@@ -197,7 +197,7 @@ def test_pareto_k_of_a_narrow_normal_guide(width):
 
 
 def test_check_tells_a_good_guide_from_a_bad_one():
-    """Many rows make the posterior Gaussian; far from zero, slope and intercept hang together too closely for a diagonal.
+    """Many rows make the posterior Gaussian; far from zero a diagonal misses how slope and intercept hang together.
 
     The index of one fit is noisy, so the middle one of three seeds counts.
     """

@@ -1,4 +1,4 @@
-"""Figures of remaining life show the values they were given, name axes and units, and keep their legends off the data."""
+"""Figures of remaining life show the values they were given, name axes and units, and keep legends off the data."""
 
 import numpy as np
 import pandas as pd
