@@ -1,13 +1,19 @@
 """The whole prognosis: nothing leaks from the future, what is saved predicts the same, odd units get an answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from neurolatent.checks import InputError
+from neurolatent.fitting import fit
+from neurolatent.models.arphmm import ARPHMM
+from neurolatent.preparation import HealthIndicator
 from neurolatent.prognostics.prognosis import Prognosis, prognose
 from neurolatent.prognostics.settings import RemainingLife
 from neurolatent.prognostics.survivors import Survivors
 from neurolatent.prognostics.view import look
+from neurolatent.recording import knowledge
 from tests.prognostics.fleets import SETTINGS, fitted, fleet, known_fleet, prognosis, running
 from tests.recording.refusals import refuses
 
@@ -64,6 +70,18 @@ def test_same_seed_same_prognosis():
         np.testing.assert_array_equal(a, b)
     other = prognose(fitted(), known_fleet(), SETTINGS, seed=1)
     assert not np.array_equal(other.held.whole.answers.mean, again.held.whole.answers.mean)
+
+
+def test_a_clock_of_two_units_a_step_doubles_every_answer():
+    """Nothing but the unit of time changes, so lives double and weights stay."""
+    units, run = (replace(r, bin_width=2.0) for r in (fleet(), running()))
+    units = units.with_knowledge(knowledge.start_end(units, 5, 5))  # it counts rows, and stands in clock time
+    doubled = replace(SETTINGS, cap=2 * SETTINGS.cap)
+    twice = prognose(fit(ARPHMM(2, n_substates=2), units, [HealthIndicator()], seed=0), units, doubled, seed=0)
+    a, b = prognosis().predict(running()), twice.predict(run)
+    assert twice.weights == pytest.approx(prognosis().weights)
+    for name in ("quantile", "mean", "spread", "estimate"):
+        np.testing.assert_allclose(b[name].values, 2 * a[name].values, rtol=1e-9, err_msg=name)
 
 
 def test_quantiles_rise_and_narrow_towards_the_end():
