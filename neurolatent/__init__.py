@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
     from neurolatent.preparation import DropSilent, HealthIndicator, Regimes, Standardise
+    from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
     from neurolatent.report import write_report
     from neurolatent.result import Fit
@@ -31,8 +32,10 @@ __all__ = [
     "Fit",
     "HealthIndicator",
     "Knowledge",
+    "Prognosis",
     "Recording",
     "Regimes",
+    "RemainingLife",
     "Signal",
     "Standardise",
     "Sweep",
@@ -41,6 +44,8 @@ __all__ = [
     "compare",
     "fit",
     "load",
+    "prognose",
+    "risk_table",
     "weights",
     "write_report",
 ]
@@ -54,8 +59,10 @@ _HOMES = {
     "HealthIndicator": "neurolatent.preparation",
     "Knowledge": "neurolatent.recording",
     "NUTS": "neurolatent.choices",
+    "Prognosis": "neurolatent.prognostics",
     "Recording": "neurolatent.recording",
     "Regimes": "neurolatent.preparation",
+    "RemainingLife": "neurolatent.prognostics",
     "SVI": "neurolatent.choices",
     "Signal": "neurolatent.recording",
     "Standardise": "neurolatent.preparation",
@@ -64,6 +71,8 @@ _HOMES = {
     "compare": "neurolatent.comparison",
     "fit": "neurolatent.fitting",
     "load": "neurolatent.loaders",
+    "prognose": "neurolatent.prognostics",
+    "risk_table": "neurolatent.prognostics",
     "weights": "neurolatent.recording.weights",
     "write_report": "neurolatent.report",
 }

@@ -41,6 +41,12 @@ def at_least(name: str, value: object, low: float | int) -> None:
         raise InputError(f"{name} must be at least {low}, got {value!r}")
 
 
+def positive(name: str, value: object) -> None:
+    """Refuse a ``value`` that is not a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not float(value) > 0:
+        raise InputError(f"{name} must be a number above 0, got {value!r}")
+
+
 def whole_number(name: str, value: object, low: int) -> None:
     """Refuse a ``value`` that is not a whole number of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < low:

@@ -134,6 +134,7 @@ def _fit_one(recipe: Any, folder: Path, *, resume: bool, as_json: bool) -> int:
     fleet = _fleet(outcome.fit, shown)
     paths = write_run(folder, outcome, fleet)
     extras = {"diagnosis": outcome.diagnosis, "fleet": fleet, "comparison": outcome.comparison}
+    extras |= _ahead(outcome.lives)
     paths["report"] = str(_report(folder, outcome.fit, recipe, shown, **extras))
     paths["summary"] = str(folder / "summary.json")
     result = summary(outcome, paths)
@@ -163,6 +164,16 @@ def _fleet(fitted: Any, recording: Any) -> Any:
     from neurolatent.prognostics import fleet_table
 
     return fleet_table(fitted, recording)
+
+
+def _ahead(lives: Any) -> dict[str, Any]:
+    """What the report takes of a prognosis."""
+    if lives is None:
+        return {}
+    from neurolatent.report.outlook import Measurements
+
+    measured = Measurements(lives.held, lives.running)
+    return {"prognosis": lives.prognosis, "horizon": lives.horizon, "measured": measured}
 
 
 def _report(folder: Path, fitted: Any, recipe: Any, recording: Any, **extras: Any) -> Path:
@@ -202,10 +213,11 @@ def _fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: boo
 def check(run_folder: RunFolder, as_json: Json = False) -> int:
     """Say whether a run's fit is to be believed; the exit status is 0 only when no row fails."""
     from neurolatent.diagnostics import check as check_fit
-    from neurolatent.recipe.folder import open_run, verdict_summary
+    from neurolatent.recipe.folder import open_prognosis, open_run, verdict_summary
+    from neurolatent.recipe.lives import checks_of
 
     fitted, _ = open_run(run_folder)
-    diagnosis = check_fit(fitted)
+    diagnosis = check_fit(fitted).joined(checks_of(open_prognosis(run_folder)))
     if as_json:
         _print_json({**verdict_summary(diagnosis), "versions": fitted.versions, "seed": fitted.seed})
     else:
@@ -218,12 +230,16 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     """Write the report of a run again."""
     import pandas as pd
 
-    from neurolatent.recipe.folder import open_run, shown_recording
+    from neurolatent.recipe.folder import open_prognosis, open_run, shown_recording
+    from neurolatent.recipe.lives import horizon_of, measured
 
     fitted, recipe = open_run(run_folder)
     comparison = run_folder / "comparison.csv"
     table = pd.read_csv(comparison) if comparison.is_file() else None
-    path = _report(run_folder, fitted, recipe, shown_recording(recipe), comparison=table)
+    shown, prognosis = shown_recording(recipe), open_prognosis(run_folder)
+    horizon = horizon_of(recipe.section("prognosis"))
+    ahead = _ahead(None if prognosis is None else measured(prognosis, horizon, shown))
+    path = _report(run_folder, fitted, recipe, shown, comparison=table, **ahead)
     if as_json:
         _print_json({"paths": {"report": str(path)}, "versions": fitted.versions, "seed": fitted.seed})
     else:
@@ -237,42 +253,55 @@ def predict(
     data: Annotated[Path, typer.Argument(help="New data, in the format of the run's training data.", metavar="DATA")],
     out: Annotated[Path | None, typer.Option("--out", help="Write the table of units as csv.")] = None,
     outcomes: Annotated[Path | None, typer.Option("--outcomes", help="True remaining lives, for scoring only.")] = None,
+    horizon: Annotated[
+        float | None, typer.Option("--horizon", help="Clock time ahead within which a failure counts as a risk.")
+    ] = None,
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """The state of each unit of new data now, since when, how sure, and about how long it will still run."""
+    """The state of each unit of new data, and its remaining life; by risk where the run has a prognosis."""
     _start_up(cache)
     import time
 
     begin = time.perf_counter()
-    from neurolatent.recipe.figures import given_units_figures
-    from neurolatent.recipe.folder import new_recording, open_run, refuse_unwritable, write_text
+    from neurolatent.recipe.folder import new_recording, open_prognosis, open_run, refuse_unwritable, write_text
 
     if out is not None:
         refuse_unwritable(out.absolute().parent)
+    prognosis = open_prognosis(run_folder)
     fitted, recipe = open_run(run_folder)
+    if prognosis is None and horizon is not None:
+        raise InputError(f"--horizon needs a prognosis, and {run_folder} has none. Add [prognosis] to its recipe.")
     recording = new_recording(recipe, data, outcomes)
-    table = _fleet(fitted, recording)
-    figures = given_units_figures(fitted, recording)
+    table, figures, chosen = _predicted(fitted, prognosis, recipe, recording, horizon)
     paths = {} if out is None else {"table": str(write_text(out, table.to_csv(index=False)))}
     if as_json:
         seconds = {"run": time.perf_counter() - begin}
-        units = table.to_dict("records")
-        _print_json(
-            {
-                "figures": figures,
-                "units": units,
-                "paths": paths,
-                "seconds": seconds,
-                "seed": fitted.seed,
-                "versions": fitted.versions,
-            }
-        )
+        facts = {"seed": fitted.seed, "versions": fitted.versions, "seconds": seconds, "paths": paths}
+        _print_json({"figures": figures, "horizon": chosen, "units": table.to_dict("records"), **facts})
     else:
         print(table.to_string(index=False))
         for name, value in figures.items():
             print(f"  {name:<45} {value:.6g}")
     return DONE
+
+
+def _predicted(
+    fitted: Any, prognosis: Any, recipe: Any, recording: Any, horizon: float | None
+) -> tuple[Any, dict[str, float], float | None]:
+    """Table of units, figures where the truth is given, and the horizon of the risk."""
+    if prognosis is None:
+        from neurolatent.recipe.figures import given_units_figures
+
+        return _fleet(fitted, recording), given_units_figures(fitted, recording), None
+    from neurolatent.prognostics.measures import flat_figures, on_running
+    from neurolatent.prognostics.risk import default_horizon, risk_table
+    from neurolatent.recipe.lives import horizon_of
+
+    asked = horizon_of(recipe.section("prognosis")) if horizon is None else horizon
+    chosen = default_horizon(prognosis) if asked is None else asked
+    figures = flat_figures(on_running(prognosis, recording)) if "remaining" in recording.sequences else {}
+    return risk_table(prognosis, recording, chosen), figures, chosen
 
 
 @app.command()

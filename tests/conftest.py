@@ -21,6 +21,20 @@ def key():
 
 
 @pytest.fixture
+def call(capsys):
+    """Exit status, standard output and standard error of a command, run in this process."""
+    from neurolatent import cli
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = cli.run([str(w) for w in words])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
 def real_data() -> Path:
     """Folder of the real recordings; the test skips where there is none."""
     folder = os.environ.get("NEUROLATENT_DATA")

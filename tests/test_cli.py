@@ -21,19 +21,6 @@ from tests.small_fleet import recipe, table, with_data, write, write_running
 OPTIONS = {"sequence": "unit", "clock": "cycle", "clock_unit": "cycle", "signals": {"signal": ["level"]}}
 
 
-@pytest.fixture
-def call(capsys):
-    """Exit status, standard output and standard error of a command."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = cli.run([str(w) for w in words])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory) -> Path:
     """A folder with the fleet, running units, a card and a finished run."""

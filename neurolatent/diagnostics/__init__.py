@@ -1,11 +1,11 @@
 """Is the fit to be believed? Rows of what was asked, the value, the threshold, the verdict and what to do."""
 
 from neurolatent.diagnostics.engines import completed, engine_rows
-from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict
+from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict, graded
 from neurolatent.diagnostics.states import dynamics_rows, prediction_rows, state_rows
 from neurolatent.result import Fit
 
-__all__ = ["Diagnosis", "Row", "Verdict", "check"]
+__all__ = ["Diagnosis", "Row", "Verdict", "check", "graded"]
 
 
 def check(fit: Fit) -> Diagnosis:

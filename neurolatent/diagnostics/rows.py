@@ -1,5 +1,6 @@
 """What a diagnosis consists of: one row per question, with the value, what was wanted, the verdict and the advice."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +36,11 @@ class Diagnosis:
     def passed(self) -> bool:
         """Whether no row fails."""
         return self.verdict != "fail"
+
+    def joined(self, rows: Iterable[Row]) -> "Diagnosis":
+        """These rows, then those of ``rows`` whose question has not been put yet."""
+        asked = {row.what for row in self.rows}
+        return Diagnosis((*self.rows, *(row for row in rows if row.what not in asked)))
 
     def table(self) -> list[dict[str, Any]]:
         """The rows as plain mappings."""

@@ -7,18 +7,23 @@ With :math:`e_t(j) = \exp(l_t(j) - \max_k l_t(k))` for log-emissions :math:`l` a
     a_t(j) = e_t(j) \sum_i \alpha_{t-1}(i) A_{ij}, \quad c_t = \sum_j a_t(j), \quad \alpha_t = a_t / c_t, \quad
     \beta_t(i) = \sum_j A_{ij} e_t(j) \beta_{t+1}(j) / c_{t+1},
 
-so that the smoother is :math:`\alpha_t \beta_t` and the log evidence :math:`\sum_t \log c_t + \max_k l_t(k)`.
+so that the smoother is :math:`\alpha_t \beta_t` and the log evidence :math:`\sum_t \log c_t + \max_k l_t(k)`. The loop
+carries :math:`a` and computes :math:`a_t(j) = (e_t(j) / c_{t-1}) \sum_i a_{t-1}(i) A_{ij}`: the same numbers, but the
+division does not have to wait for the sum over i, nor the sum for the division.
 
 **When it is right.** All terms are positive, so rounding does no harm; only underflow does. Underflow takes away from
-:math:`a_t(j)` a mass of at most ``lost_mass`` (a few times the smallest normal number), and the recursion is linear:
+:math:`a_t(j)` a mass of at most :math:`1 + e_t(j) / c_{t-1}` times ``lost_mass`` (a few times the smallest normal
+number): once in the last product, and once in the sum, which is then multiplied. The recursion is linear:
 if :math:`Z` is the true and :math:`\tilde Z` the computed evidence of :math:`y_{1:s}`, then
 :math:`Z / \tilde Z - 1 = \sum_{t \le s} \sum_j \delta_t(j) W_{t,s}(j)`, where :math:`\delta` is the loss and :math:`W`
 carries it from (t, j) to s with the *computed* normalisers. The sum is what the same recursion gives when it starts
-with nothing and receives, at each step, ``lost_mass`` in every state that can be reached
+with nothing and receives, at each step, that mass in every state that can be reached
 (:func:`worst_loss`). If it stays below the rounding error at every s, filter, increments and evidence are right; and as
 the loss at t weighted by :math:`\beta_t` is a part of the loss at the end, so are smoother and jumps. A state that has
 faded and stays faded costs nothing; one that fades below the smallest number and then recovers is found.
-If all transitions are possible, :math:`\beta_t(i) \le 1 / \min A`, which bounds the same sum without a pass.
+If all transitions are possible, the same sum is bounded without a pass: :math:`\beta_t(i) \le 1 / \min A`, and as
+:math:`\beta_{t-1}(i) \ge \min A \sum_j e_t(j) \beta_t(j) / c_t`, the part that carries :math:`e_t / c_{t-1}` is at most
+:math:`1 / (c_{t-1} \min A^2)`.
 
 Arrays are laid out (time, states, sequences): the innermost loop runs over sequences.
 
@@ -78,23 +83,39 @@ def forward(
     lengths: Int[Array, " sequences"],
 ) -> Forward:
     """The normalised forward pass; it runs on after the end of a sequence, where emissions are one."""
-    scores = jnp.transpose(log_emission, (1, 2, 0))
-    top = over_states(jnp.maximum, scores)
-    shift = jnp.where(top > EXCLUDED, top, 0.0)
-    within = is_within(lengths, len(scores)).T
-    tiny = jnp.finfo(scores.dtype).tiny
-    emission = jnp.where(scores <= EXCLUDED, 0.0, jnp.maximum(jnp.exp(scores - shift[:, None]), 4 * tiny))
-    emission = jnp.where(within[:, None], emission, 1.0)
-    into = representable(transition).T
+    emission, shift = shifted_emission(log_emission, lengths)
+    tiny = jnp.finfo(emission.dtype).tiny
+    first, into = representable(initial).T, representable(transition).T
 
-    def step(expected: Array, e: Array) -> tuple[Array, tuple[Array, Array]]:
-        mass = expected * e
+    def step(
+        carry: tuple[Array, Array], inputs: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        mass, scale = carry
+        e, is_first = inputs
+        mass = jnp.where(is_first, first, mix(into, mass)) * (e * scale)
         total = mass.sum(axis=0)
-        filtered = mass * (1 / jnp.maximum(total, tiny))
-        return mix(into, filtered), (filtered, total)
+        scale = 1 / jnp.maximum(total, tiny)
+        return (mass, scale), (mass * scale, total)
 
-    _, (filtered, total) = jax.lax.scan(step, representable(initial).T, emission)
+    start = (jnp.zeros_like(emission[0]), jnp.ones_like(shift[0]))
+    _, (filtered, total) = jax.lax.scan(step, start, (emission, jnp.arange(len(emission)) == 0))
     return Forward(emission, shift, filtered, total, 1 / jnp.maximum(total, tiny))
+
+
+def shifted_emission(
+    log_emission: Float[Array, "sequences time states"], lengths: Int[Array, " sequences"]
+) -> tuple[Float[Array, "time states sequences"], Float[Array, "time sequences"]]:
+    """The emissions divided by their maximum over states, and the logarithm of that maximum.
+
+    Padding is recognised by a limit, which is a number per step: with truth values XLA takes twice as long.
+    """
+    scores = jnp.transpose(log_emission, (1, 2, 0))
+    within = is_within(lengths, len(scores)).T
+    top = over_states(jnp.maximum, scores)
+    limit, padding = jnp.where(within, EXCLUDED, jnp.inf), jnp.where(within, 0.0, 1.0)
+    shift = jnp.where(within & ~(top <= EXCLUDED), top, 0.0)
+    emission = jnp.maximum(jnp.exp(scores - shift[:, None]), 4 * jnp.finfo(scores.dtype).tiny)
+    return jnp.where(scores > limit[:, None], emission, padding[:, None]), shift
 
 
 def filter_states(passed: Forward, lengths: Int[Array, " sequences"]) -> Filtered:
@@ -160,7 +181,8 @@ def is_unsafe(
     """True where underflow may have changed a result by more than the tolerance, or a number is not finite."""
     limit = 100 * jnp.finfo(transition.dtype).eps / lost_mass(passed)
     within = is_within(lengths, len(passed.total)).T
-    bound = jnp.where(within, passed.scale, 0.0).sum(axis=0) * len(transition) / jnp.min(transition)
+    least = jnp.min(transition)
+    bound = jnp.where(within, passed.scale, 0.0).sum(axis=0) * (len(transition) + 1 / least) / least
     return jax.lax.cond(
         (bound <= limit).all(),
         lambda: jnp.zeros(bound.shape, bool),
@@ -185,7 +207,8 @@ def worst_loss(
     def step(t: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         lost, worst = carry
         before = mix(into, lost)
-        lost = jnp.where((before > 0) & (emission[t] > 0), before * emission[t] + 1.0, 0.0) * scale[t]
+        loss = before * emission[t] + (1.0 + emission[t] * scale[t - 1])
+        lost = jnp.where((before > 0) & (emission[t] > 0), loss, 0.0) * scale[t]
         return lost, jnp.maximum(worst, lost)
 
     first = jnp.where((initial.T > 0) & (emission[0] > 0), 1.0, 0.0).astype(scale.dtype) * scale[0]
@@ -194,5 +217,5 @@ def worst_loss(
 
 
 def lost_mass(passed: Forward) -> float:
-    """Bound on what one step takes from one state: an underflow for each product and sum, and what was raised."""
+    """Bound on what underflow takes from one state in one step: each product and sum, and what was raised."""
     return 8 * passed.filtered.shape[1] * float(jnp.finfo(passed.filtered.dtype).tiny)

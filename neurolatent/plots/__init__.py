@@ -1,32 +1,48 @@
 """One figure per function: arrays in, matplotlib axes out. Colours and settings: :mod:`neurolatent.plots.style`."""
 
-from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
+from neurolatent.plots.acting import cost_curves
+from neurolatent.plots.calibration import (
+    coverage_curve,
+    coverage_of,
+    pit_histogram,
+    probability_histogram,
+    standardised,
+)
 from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
 from neurolatent.plots.of_fit import plot_unit
+from neurolatent.plots.remaining_life import fleet_overview, life_curve
 from neurolatent.plots.states import state_handles, state_probabilities, state_ribbon
 from neurolatent.plots.style import house_style, state_colours
 from neurolatent.plots.transitions import transition_matrix
+from neurolatent.plots.trust import accuracy_curve, coverage_by_group, estimate_and_truth
 from neurolatent.plots.unit import Fan, UnitView, alarm_line, forecast_fan, signal_with_band, unit_figure
 
 __all__ = [
     "Fan",
     "UnitView",
+    "accuracy_curve",
     "alarm_line",
     "chain_summary",
     "chain_traces",
     "comparison_dots",
+    "cost_curves",
+    "coverage_by_group",
     "coverage_curve",
     "coverage_of",
+    "estimate_and_truth",
     "figures_of",
+    "fleet_overview",
     "forecast_fan",
     "house_style",
+    "life_curve",
     "objective_trace",
     "pit_histogram",
     "plot_unit",
     "posterior_summary",
+    "probability_histogram",
     "rank_histograms",
     "seed_curves",
     "signal_with_band",

@@ -22,9 +22,14 @@ def pit_histogram(residual: ArrayLike, *, bins: int = 20, ax: Axes | None = None
     Args:
         residual: Standardised residuals; NaN is left out.
     """
+    return probability_histogram(norm.cdf(np.asarray(residual, float)), bins=bins, ax=ax)
+
+
+def probability_histogram(probability: ArrayLike, *, bins: int = 20, ax: Axes | None = None) -> Axes:
+    """The same from the predictive probabilities themselves, where the predictions are not normal; NaN is left out."""
     ax = axes_or_new(ax)
-    z = np.asarray(residual, float)
-    share, edges = np.histogram(norm.cdf(z[np.isfinite(z)]), bins=bins, range=(0, 1))
+    values = np.asarray(probability, float)
+    share, edges = np.histogram(values[np.isfinite(values)], bins=bins, range=(0, 1))
     share = share / max(share.sum(), 1) * bins
     ax.bar(edges[:-1], share, width=np.diff(edges), align="edge", facecolor=ACCENT, alpha=0.55, edgecolor="none")
     ax.axhline(1.0, color=INK, linestyle="--", linewidth=1.0, label="calibrated")

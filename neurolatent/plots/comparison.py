@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from neurolatent.plots.style import ACCENT, MUTED, axes_or_new, with_unit
+from neurolatent.plots.style import ACCENT, INK, MUTED, axes_or_new, legend_above, with_unit
 
 
 def figures_of(table: pd.DataFrame) -> list[str]:
@@ -17,7 +17,14 @@ def figures_of(table: pd.DataFrame) -> list[str]:
 
 
 def comparison_dots(
-    table: pd.DataFrame, figure: str, *, unit: str = "", arms: Sequence[str] | None = None, ax: Axes | None = None
+    table: pd.DataFrame,
+    figure: str,
+    *,
+    unit: str = "",
+    arms: Sequence[str] | None = None,
+    label: str | None = None,
+    reference: float | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """One figure of all arms, the first row on top.
 
@@ -26,6 +33,8 @@ def comparison_dots(
             they exist, are the ends of its interval.
         unit: Of the figure.
         arms: Labels of the rows; None takes the index.
+        label: Words for the figure; None takes its name.
+        reference: A value to compare with, drawn as a line.
     """
     ax = axes_or_new(ax, height=0.9 + 0.3 * len(table))
     labels = [str(i) for i in (table.index if arms is None else arms)]
@@ -33,11 +42,13 @@ def comparison_dots(
     if {f"{figure}_low", f"{figure}_high"} <= {str(c) for c in table.columns}:
         low, high = (table[f"{figure}_{end}"].to_numpy(float) for end in ("low", "high"))
         ax.hlines(rows, low, high, color=MUTED, linewidth=1.6, label="interval")
-        ax.legend(loc="best")
+        legend_above(ax)
+    if reference is not None:
+        ax.axvline(reference, color=INK, linestyle="--", linewidth=1.0)
     ax.plot(values, rows, linestyle="none", marker="o", markersize=5.5, color=ACCENT)
     ax.set_yticks(rows, labels)
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.margins(x=0.08)
-    ax.set_xlabel(with_unit(figure.replace("_", " "), unit))
+    ax.set_xlabel(with_unit(label or figure.replace("_", " "), unit))
     ax.grid(visible=False, axis="y")
     return ax

@@ -98,6 +98,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def legend_above(ax: Axes, columns: int = 3) -> None:
+    """The legend over the axes, where it covers nothing."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, columnspacing=1.2, handlelength=1.6)
+
+
 def with_unit(label: str, unit: str) -> str:
     """A label with its unit in brackets, where it has one."""
     return f"{label} ({unit})" if unit else label

@@ -61,15 +61,8 @@ class Absorption:
     @in_double
     def distribution(self, fit: Fit, belief: Float[np.ndarray, "units places"]) -> Float[np.ndarray, "units steps"]:
         """P(remaining life = r) for r = 0, 1, ..., averaged over the fit's parameter sets; the rest lies beyond."""
-        parts = []
-        for params in fit.parameter_sets():
-            stay = (1 - self.leaving)[:, None] * fit.model.chain_transition(params)
-            mass, out = np.asarray(belief, float), np.empty((len(belief), HORIZON))
-            for step in range(HORIZON):
-                out[:, step] = mass @ self.leaving
-                mass = mass @ stay
-            parts.append(out)
-        return np.mean(parts, axis=0)
+        parts = [life_by_place(self.leaving, fit.model.chain_transition(params)) for params in fit.parameter_sets()]
+        return np.asarray(belief, float) @ np.mean(parts, axis=0)
 
     @in_double
     def expected(self, fit: Fit, belief: Float[np.ndarray, "units places"]) -> Float[np.ndarray, " units"]:
@@ -81,6 +74,18 @@ class Absorption:
         if np.abs(np.linalg.eigvals(stay)).max() >= 1:
             return np.full(len(belief), np.inf)
         return np.asarray(belief) @ np.linalg.solve(np.eye(len(stay)) - stay, np.ones(len(stay))) - 1
+
+
+def life_by_place(
+    leaving: Float[np.ndarray, " places"], transition: Float[np.ndarray, "places places"]
+) -> Float[np.ndarray, "places steps"]:
+    """P(remaining life = r | place now) for r = 0, 1, ...; what is missing to one lies beyond the horizon."""
+    stay = (1 - leaving)[:, None] * transition
+    out, alive = np.empty((len(leaving), HORIZON)), leaving.astype(float)
+    for step in range(HORIZON):
+        out[:, step] = alive
+        alive = stay @ alive
+    return out
 
 
 def quantiles(distribution: Float[np.ndarray, "units steps"], levels: tuple[float, ...]) -> np.ndarray:

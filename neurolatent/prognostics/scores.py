@@ -42,6 +42,53 @@ def percentage_error(estimate: Float[np.ndarray, " units"], truth: Float[np.ndar
     return float(100 * np.mean(np.abs(np.asarray(estimate, float) - truth) / truth))
 
 
+def pinball_crps(
+    quantile: Float[np.ndarray, "units levels"],
+    levels: Float[np.ndarray, " levels"],
+    truth: Float[np.ndarray, " units"],
+) -> Float[np.ndarray, " units"]:
+    r"""Continuous ranked probability score of each unit from its quantiles, in the units of the truth.
+
+    .. math:: CRPS = 2 \int_0^1 (y - q_\tau)(\tau - [y < q_\tau])\, d\tau
+
+    as the mean over evenly spaced levels. Reference: Gneiting and Raftery (2007), JASA 102:359-378, eq. 50 ff.
+    """
+    gap = np.asarray(truth, float)[:, None] - quantile
+    return 2 * np.mean(gap * (levels - (gap < 0)), axis=1)
+
+
+def interval_of(
+    quantile: Float[np.ndarray, "units levels"], levels: Float[np.ndarray, " levels"], mass: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the central intervals that hold this probability."""
+    ends = [np.array([np.interp(0.5 + side * mass / 2, levels, row) for row in quantile]) for side in (-1, 1)]
+    return ends[0], ends[1]
+
+
+def alpha_lambda(
+    estimate: Float[np.ndarray, " rows"], truth: Float[np.ndarray, " rows"], *, alpha: float = 0.2
+) -> Float[np.ndarray, " rows"]:
+    """1 where an estimate lies within ``alpha`` times the true remaining life, else 0.
+
+    Averaged over rows at one share lambda of life it is the accuracy of that name.
+
+    Reference: Saxena, Celaya, Saha, Saha and Goebel (2010), Metrics for offline evaluation of prognostic performance,
+    IJPHM 1(1).
+    """
+    return (np.abs(np.asarray(estimate, float) - truth) <= alpha * np.asarray(truth, float)).astype(float)
+
+
+def acting_cost(
+    planned: Float[np.ndarray, "*plans units"], truth: Float[np.ndarray, " units"], *, failure: float | int
+) -> Float[np.ndarray, "*plans units"]:
+    """What it costs to take a unit off after ``planned`` steps, in steps of life.
+
+    Too early costs the life that is thrown away; a unit that fails before the plan costs ``failure`` steps instead.
+    """
+    planned, truth = np.asarray(planned, float), np.asarray(truth, float)
+    return np.where(truth < planned, failure, truth - planned)
+
+
 def life_scores(
     estimate: Float[np.ndarray, " units"], truth: Float[np.ndarray, " units"], cap: float = CAP
 ) -> dict[str, float]:

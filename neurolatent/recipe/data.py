@@ -14,9 +14,9 @@ from neurolatent.loaders import READERS, SUFFIXES, load
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.precision import in_double
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
-from neurolatent.recording import Recording
+from neurolatent.recording import EndOfLife, Recording
 
-OURS = ("path", "format", "simulate", "knowledge", "card", "take", "bin")
+OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin")
 
 
 def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
@@ -34,6 +34,11 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
         recording = _loaded(table, where)
     if "take" in table:
         recording = _taken(recording, table["take"], f"{where}.take")
+    if "valid" in table:
+        recording = recording.within(convert(table["valid"], Mapping[str, tuple[float, ...]], f"{where}.valid"))
+    if "end_of_life" in table:
+        at = f"{where}.end_of_life"
+        recording = recording.ending(build(EndOfLife, expect_table(table["end_of_life"], at), at))
     return recording.bin(convert(table["bin"], int, f"{where}.bin")) if "bin" in table else recording
 
 

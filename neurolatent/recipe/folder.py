@@ -14,6 +14,7 @@ import pandas as pd
 from neurolatent.checks import InputError
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis
+from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.read import Recipe, read_recipe
 from neurolatent.recipe.run import Outcome, parts_of, test_recording
@@ -21,7 +22,17 @@ from neurolatent.recording import Recording
 from neurolatent.result import Fit
 
 WRITTEN = (  # all files of a run or a sweep
-    *("recipe.toml", "fit.nc", "log.txt", "fleet.csv", "comparison.csv", "report.html", "summary.json"),
+    *(
+        "recipe.toml",
+        "fit.nc",
+        "prognosis.nc",
+        "lives.csv",
+        "log.txt",
+        "fleet.csv",
+        "comparison.csv",
+        "report.html",
+        "summary.json",
+    ),
     *("sweep.csv", "sweep.png"),
 )
 
@@ -100,6 +111,9 @@ def write_run(folder: Path, outcome: Outcome, fleet: pd.DataFrame | None) -> dic
     }
     if fleet is not None:
         paths["fleet"] = write_text(folder / "fleet.csv", fleet.to_csv(index=False))
+    if outcome.lives is not None:
+        paths["prognosis"] = outcome.lives.prognosis.save(folder / "prognosis.nc")
+        paths["lives"] = write_text(folder / "lives.csv", outcome.lives.table(outcome.recipe.seed).to_csv(index=False))
     if outcome.comparison is not None:
         paths["comparison"] = write_text(folder / "comparison.csv", outcome.comparison.to_csv(index=False))
     if not outcome.interrupted:
@@ -149,6 +163,12 @@ def open_run(folder: Path) -> tuple[Fit, Recipe]:
             f"{folder} is no run: it needs fit.nc and recipe.toml. Make one with 'neurolatent fit RECIPE'."
         )
     return Fit.load(folder / "fit.nc"), read_recipe(folder / "recipe.toml")
+
+
+def open_prognosis(folder: Path) -> Prognosis | None:
+    """The prognosis of a run; None where its recipe asked for none."""
+    path = folder / "prognosis.nc"
+    return Prognosis.load(path) if path.is_file() else None
 
 
 def shown_recording(recipe: Recipe) -> Recording:

@@ -14,8 +14,21 @@ import tomli_w
 from neurolatent.checks import InputError, did_you_mean, existing_file, place, whole_number
 from neurolatent.recipe.objects import expect_table, refuse_unknown
 
-SECTIONS = ("title", "card", "seed", "data", "prepare", "model", "engine", "test", "arms", "sweep", "expect")
-TABLES = ("data", "model", "engine", "test", "arms", "sweep", "expect")
+SECTIONS = (
+    "title",
+    "card",
+    "seed",
+    "data",
+    "prepare",
+    "model",
+    "engine",
+    "test",
+    "prognosis",
+    "arms",
+    "sweep",
+    "expect",
+)
+TABLES = ("data", "model", "engine", "test", "prognosis", "arms", "sweep", "expect")
 PATHS = ("path", "outcomes", "sequences", "card")  # keys that hold paths, wherever they stand
 IN_ARMS = ("data.knowledge", "model", "engine")  # what an arm may change: all else is shared with the recipe
 DATA_PREFIX = "data:"

@@ -18,9 +18,11 @@ from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
+from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
+from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
 from neurolatent.recipe.objects import build, expect_table, refuse_unknown
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Knowledge, Recording
@@ -69,6 +71,7 @@ class Plan(NamedTuple):
     test: Recording | None
     splits: list[tuple[Recording, Recording]]  # training and held-out units of each fold
     arms: dict[str, Parts]
+    ahead: Ahead | None  # the prognosis that is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,7 @@ class Outcome:
     figures: dict[str, float]
     comparison: pd.DataFrame | None = None  # one row per arm; beside a figure x stand x_low and x_high
     test: Recording | None = None
+    lives: Lives | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False  # in the fit, or in what is measured after it
 
@@ -151,9 +155,12 @@ def plan_of(recipe: Recipe) -> Plan:
         signal = parts.model.signal or parts.model.signal_of(test)
         refuse_horizon(test, signal, assessment.horizon, parts.model.order + 1, where)
     arms = {name: parts_of(arm, _unknowing(parts.recording)) for name, arm in recipe.arms().items()}
-    if arms and assessment.folds is None:
-        raise InputError(f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test]")
-    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms)
+    ahead = ahead_of(recipe.section("prognosis"), f"{recipe.name}: [prognosis]")
+    if arms and assessment.folds is None and ahead is None:
+        raise InputError(
+            f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"
+        )
+    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms, ahead)
 
 
 def _unknowing(recording: Recording) -> Recording:
@@ -184,16 +191,35 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     parts = plan.parts
     fitted = fit(parts.model, parts.recording, parts.steps, parts.engine, recipe.seed, run=run)
     fitted_at = time.perf_counter()
-    figures, comparison, interrupted = training_figures(fitted), None, fitted.interrupted
+    figures, comparison, lives, interrupted = training_figures(fitted), None, None, fitted.interrupted
     if not interrupted:
         try:
             comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
             figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
+            lives = _lives(plan, fitted, recipe.seed)
+            figures |= {} if lives is None else lives.figures()
         except KeyboardInterrupt:
             interrupted = True
     seconds = {**fitted.seconds, "fit": fitted_at - begin, "assess": time.perf_counter() - fitted_at}
     diagnosis = check(fitted)
-    return Outcome(recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, seconds, interrupted)
+    if lives is not None:
+        diagnosis = diagnosis.joined(check_prognosis(lives.prognosis, lives.held))
+    return Outcome(
+        recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, seconds, interrupted
+    )
+
+
+def _lives(plan: Plan, fitted: Fit, seed: int) -> Lives | None:
+    """The prognosis of the recipe, with the lines of its arms beside its own."""
+    if plan.ahead is None:
+        return None
+    lives = lives_of(plan.ahead, fitted, plan.parts.recording, plan.test, seed=seed)
+    for name, arm in plan.arms.items():
+        other = fit(arm.model, arm.recording, plan.parts.steps, arm.engine, seed)
+        if other.interrupted:
+            raise KeyboardInterrupt
+        lives = with_arm(lives, name, lives_of(plan.ahead, other, arm.recording, plan.test, seed=seed))
+    return lives
 
 
 def training_figures(fitted: Fit) -> dict[str, float]:

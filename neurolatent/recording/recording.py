@@ -12,8 +12,10 @@ from neurolatent.checks import InputError, did_you_mean, place, within
 from neurolatent.recording.bins import bin_sequences
 from neurolatent.recording.cuts import cut_sequences, take_sequences
 from neurolatent.recording.digest import describe, fingerprint
+from neurolatent.recording.endings import EndOfLife, end_sequences
 from neurolatent.recording.faults import refuse_faults, true_or_false
 from neurolatent.recording.knowledge import Knowledge
+from neurolatent.recording.limits import mask_outside
 from neurolatent.recording.of import parts_of
 from neurolatent.recording.parts import Parts
 from neurolatent.recording.signal import Signal
@@ -204,6 +206,14 @@ class Recording:
             last: First sample that goes; None keeps the end. A number beyond the end keeps the end.
         """
         return self._with(cut_sequences(self.parts, first, last))
+
+    def within(self, valid: Mapping[str, Sequence[float | int]]) -> "Recording":
+        """With values outside the (low, high) of their channel masked: not observed, their samples stay."""
+        return self._with(mask_outside(self.parts, valid))
+
+    def ending(self, rule: EndOfLife) -> "Recording":
+        """Each sequence cut at its end of life, with ``failed`` in the table; those without a life are left out."""
+        return self._with(end_sequences(self.parts, rule))
 
     def split(self, fraction: float, *, seed: int) -> tuple["Recording", "Recording"]:
         """Two recordings with whole sequences each: about ``fraction`` of them in the first, at random by ``seed``."""

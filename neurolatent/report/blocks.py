@@ -93,9 +93,15 @@ def number(value: Any, digits: int = 4, kind: str = "number") -> Cell:
 
 def plain(value: float, digits: int = 4) -> str:
     """A number in few characters: no exponent for usual sizes."""
-    if value == round(value) and abs(value) < 1e7:
-        return f"{value:.0f}"
+    kept = value if value == round(value) else float(f"{value:.{digits}g}")
+    if kept == round(kept) and 1 <= abs(kept) < 1e7 or value == 0:
+        return f"{kept:.0f}"
     return f"{value:.{digits}g}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in per cent."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def probability(value: Any) -> Cell:

@@ -24,6 +24,11 @@ HEADLINES = {
     "warn": "The fit can be used, with care",
     "fail": "Do not rely on this fit yet",
 }
+HEADLINES_AHEAD = {
+    "pass": "The fit and its remaining lives can be believed",
+    "warn": "The fit and its remaining lives can be used, with care",
+    "fail": "Do not rely on this fit and its remaining lives yet",
+}
 
 
 def verdict_words(material: Material) -> str:
@@ -31,8 +36,8 @@ def verdict_words(material: Material) -> str:
     rows = material.diagnosis.rows
     counts = {v: sum(row.verdict == v for row in rows) for v in ("pass", "warn", "fail")}
     words = [f"{counts['pass']} of {len(rows)} checks pass"]
-    words += [f"{counts['warn']} ask for care"] if counts["warn"] else []
-    words += [f"{counts['fail']} fail"] if counts["fail"] else []
+    words += [f"{counts['warn']} {'asks' if counts['warn'] == 1 else 'ask'} for care"] if counts["warn"] else []
+    words += [f"{counts['fail']} {'fails' if counts['fail'] == 1 else 'fail'}"] if counts["fail"] else []
     return ", ".join(words) + "."
 
 
@@ -68,7 +73,8 @@ def checks(material: Material) -> Table:
         for row in material.diagnosis.rows
     ]
     columns = ("verdict", "what was asked", "value", "wanted", "what to do")
-    return Table("Checks of the fit on its training data.", columns, rows)
+    ahead = "" if material.outlook is None else " Those of remaining life ask training units that were held out."
+    return Table(f"Checks of the fit on its training data.{ahead}", columns, rows)
 
 
 def climb(material: Material, painter: Painter) -> list[Any]:

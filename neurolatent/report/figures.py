@@ -9,12 +9,24 @@ from contextlib import contextmanager
 
 from markupsafe import Markup, escape
 
-from neurolatent.plots.style import ACCENT, ALARM, GRID, INK, MUTED, PAPER, house_style, new_figure, state_colours
+from neurolatent.plots.style import (
+    ACCENT,
+    ALARM,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    SERIES,
+    house_style,
+    new_figure,
+    state_colours,
+)
 from neurolatent.report.blocks import Picture
 
 LARGEST_SVG = 160_000  # characters; above it a figure is stored as PNG
 PNG_DPI = 130
 NAMES = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", ALARM: "alarm", PAPER: "paper"}
+NAMES |= {colour: f"series-{n}" for n, colour in enumerate(SERIES, 1) if colour not in NAMES}
 
 
 class Painter:

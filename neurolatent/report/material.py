@@ -11,7 +11,9 @@ import xarray as xr
 
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.prognostics import fleet_table
+from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recording import Recording
+from neurolatent.report.outlook import Ahead, Outlook, look_ahead
 from neurolatent.result import Fit
 
 
@@ -25,6 +27,7 @@ class Material:
         latents: What ``fit.predict`` says of it.
         fleet: One row per unit, those that are not answered included.
         shown: Units that get a section of their own.
+        outlook: What a prognosis says of the time ahead; None without one.
     """
 
     fit: Fit
@@ -34,6 +37,7 @@ class Material:
     latents: xr.Dataset
     fleet: pd.DataFrame
     shown: Sequence[str]
+    outlook: Outlook | None = None
 
     @functools.cached_property
     def observed(self) -> np.ndarray:
@@ -65,22 +69,33 @@ class Material:
 
 
 def gather(
-    fit: Fit, recording: Any, diagnosis: Diagnosis | None, fleet: pd.DataFrame | None, most_units: int
+    fit: Fit,
+    recording: Any,
+    diagnosis: Diagnosis | None,
+    fleet: pd.DataFrame | None,
+    most_units: int,
+    ahead: Ahead | None = None,
 ) -> Material:
     """The material of a page; what is not given is computed."""
     recording = Recording.of(recording)
     latents = fit.predict(recording)
     table: Any = fleet_table(fit, recording, latents) if fleet is None else fleet
+    diagnosis, outlook = check(fit) if diagnosis is None else diagnosis, None
+    if ahead is not None:
+        outlook = look_ahead(ahead, fit, recording, table)
+        diagnosis = diagnosis.joined(check_prognosis(ahead.prognosis, outlook.measured.held_out))
+        table = outlook.risk
     table = table.assign(unit=table["unit"].astype(str), failed=[is_true(f) for f in table["failed"]])
     answered = {str(s) for s in latents["sequence"].values}
     return Material(
         fit,
-        check(fit) if diagnosis is None else diagnosis,
+        diagnosis,
         recording,
         fit.prepared(recording).recording,
         latents,
         table,
         choose_units(table[[name in answered for name in table["unit"]]], most_units),
+        outlook,
     )
 
 
@@ -90,13 +105,13 @@ def is_true(value: object) -> bool:
 
 
 def choose_units(fleet: Any, most: int) -> list[str]:
-    """Units to be shown: running ones, the likeliest faults and shortest lives first, then some of those that failed.
+    """Units to be shown: running ones, then some of those that failed.
 
+    The greatest risks come first, or without a prognosis the likeliest faults, and among equals the shortest lives.
     Of failed units as many are added as there is room for, spread evenly over the table.
     """
-    running = fleet[~fleet["failed"]].sort_values(
-        ["fault_probability", "rul_median"], ascending=[False, True], kind="stable"
-    )
+    danger = "risk" if "risk" in fleet else "fault_probability"
+    running = fleet[~fleet["failed"]].sort_values([danger, "rul_median"], ascending=[False, True], kind="stable")
     chosen = running["unit"].tolist()[:most]
     over = fleet[fleet["failed"]]["unit"].tolist()
     room = min(most - len(chosen), len(over))

@@ -13,17 +13,31 @@ from markupsafe import Markup
 from neurolatent.checks import InputError, whole_number
 from neurolatent.diagnostics import Diagnosis
 from neurolatent.plots.style import state_colours
+from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recording import Recording
-from neurolatent.report.blocks import Section
-from neurolatent.report.evidence import HEADLINES, evidence_section, learned_section, open_points, verdict_words
+from neurolatent.report.acting import acting_section
+from neurolatent.report.blocks import Section, Text
+from neurolatent.report.evidence import (
+    HEADLINES,
+    HEADLINES_AHEAD,
+    evidence_section,
+    learned_section,
+    open_points,
+    verdict_words,
+)
 from neurolatent.report.figures import Painter
-from neurolatent.report.fleet import fleet_section, summary
+from neurolatent.report.fleet import fleet_section
+from neurolatent.report.lines import lines_section
 from neurolatent.report.material import Material, gather
 from neurolatent.report.origin import card_sections, comparison_section, provenance_section, recipe_section
+from neurolatent.report.outlook import Ahead, Measurements, has_answers
+from neurolatent.report.risk import at_risk, risk_section
+from neurolatent.report.trust import TRUST, trust_section
 from neurolatent.report.units import units_section
 from neurolatent.result import Fit
 
 HERE = Path(__file__).parent
+MOST_POINTS = 3  # that stand open on the first screen: units at risk come next
 
 
 def write_report(
@@ -37,6 +51,9 @@ def write_report(
     cards: Sequence[str | Path] = (),
     comparison: pd.DataFrame | None = None,
     most_units: int = 12,
+    prognosis: Prognosis | None = None,
+    horizon: float | int | None = None,
+    measured: Measurements | None = None,
 ) -> Path:
     """Write one HTML file that says what was learned, where each unit stands, and whether to believe it.
 
@@ -52,6 +69,11 @@ def write_report(
         cards: Model and data cards, Markdown files.
         comparison: One row per arm; the columns ``x_low`` and ``x_high`` are the interval of ``x``.
         most_units: Units with a figure of their own; the table has all.
+        prognosis: Of this fit: units are then sorted by their risk to fail, and the page says how far it is to be
+            trusted.
+        horizon: How far ahead failures are looked for, clock units; None for
+            :func:`neurolatent.prognostics.risk.default_horizon`.
+        measured: How good the prognosis has been; found out here where None, which takes seconds.
 
     Raises:
         InputError: A folder that cannot be written, or a recording that the fit cannot answer.
@@ -60,9 +82,12 @@ def write_report(
     refuse_unwritable(path)
     whole_number("most_units", most_units, 0)
     given = card_sections(cards)
-    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units)
+    if prognosis is None and (horizon is not None or measured is not None):
+        raise InputError("horizon and measured say how a prognosis is shown, and none is given: give prognosis too")
+    ahead = None if prognosis is None else Ahead(prognosis, horizon, measured)
+    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead)
     painter = Painter(len(material.state_names))
-    sections = [fleet_section(material)]
+    sections = [fleet_section(material)] if material.outlook is None else ahead_sections(material, painter)
     sections += [units_section(material, painter)] if material.shown else []
     sections += [evidence_section(material, painter), learned_section(material, painter)]
     sections += [comparison_section(comparison, painter)] if comparison is not None else []
@@ -72,6 +97,23 @@ def write_report(
     return write_whole(path, render(material, sections))
 
 
+def ahead_sections(material: Material, painter: Painter) -> list[Section]:
+    """The sections that a prognosis brings: risks, when to act, what intervals hold, what else was tried."""
+    outlook = material.outlook
+    if outlook is None:
+        return []
+    first = risk_section(material, outlook, painter)
+    if not has_answers(outlook.measured.held_out):
+        doubt = Text("No held-out row had an answer, so it is not known how far to trust what is told.", "caution")
+        return [first, Section("trust", TRUST, [doubt])]
+    return [
+        first,
+        acting_section(material, outlook, painter),
+        trust_section(material, outlook, painter),
+        lines_section(material, outlook, painter),
+    ]
+
+
 def render(material: Material, sections: Sequence[Section]) -> str:
     """The page as text."""
     loader = jinja2.FileSystemLoader(HERE)
@@ -79,16 +121,18 @@ def render(material: Material, sections: Sequence[Section]) -> str:
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     fit, names = material.fit, material.state_names
-    diagnosis = material.diagnosis
+    diagnosis, outlook = material.diagnosis, material.outlook
+    headlines = HEADLINES if outlook is None else HEADLINES_AHEAD
     return environment.get_template("page.jinja").render(
         title=f"{type(fit.model).__name__} on {material.recording.name or 'an unnamed recording'}",
         facts=f"{type(fit.model).__name__} with {len(names)} states, by {type(fit.engine).__name__}, "
         f"learned from {fit.facts['n_sequences']} units of {fit.facts['name'] or 'a recording'}",
         verdict=diagnosis.verdict,
-        headline=HEADLINES[diagnosis.verdict],
+        headline=headlines[diagnosis.verdict],
         verdict_words=verdict_words(material),
         open_points=open_points(material),
-        summary=summary(material),
+        most_points=MOST_POINTS,
+        first=[] if outlook is None else at_risk(material, outlook),
         sections=sections,
         ramps=(state_colours(len(names)), state_colours(len(names), on_dark=True)),
         style=Markup((HERE / "style.css").read_text("utf-8")),

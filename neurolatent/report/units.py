@@ -9,33 +9,41 @@ import xarray as xr
 from neurolatent.plots.style import with_unit
 from neurolatent.plots.unit import Fan, UnitView, unit_figure
 from neurolatent.recording import Recording
-from neurolatent.report.blocks import Section, Text, as_probability, plain
+from neurolatent.report.blocks import Picture, Section, Text, as_probability, plain
 from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import beyond
 from neurolatent.report.material import Material
+from neurolatent.report.risk import as_risk, unit_curve
 
 MOST_SIGNALS, MOST_SENSORS = 3, 3
 FORECAST_SHARE = 0.25  # of the median length of the units: how far a forecast looks
 LONGEST_FORECAST = 60  # samples
 FORECAST_PATHS = 400
+CURVES = (
+    "First: remaining life as it was told at each time from the past alone, with its intervals, and the truth where it "
+    "is known (units that were trained on look better than new ones). Lives above {cap} are not told apart: young "
+    "units have a flat curve. Then the states. "
+)
 
 
 def units_section(material: Material, painter: Painter) -> Section:
     """The chosen units, each with its figure."""
     shown = list(material.shown)
     count = len(material.fleet)
-    some = f"{len(shown)} of {count} units: running ones first, likeliest faults on top, then some whose life is over"
+    top = "likeliest faults" if material.outlook is None else "greatest risks"
+    some = f"{len(shown)} of {count} units: running ones first, {top} on top, then some whose life is over"
     which = f"All {count} units" if len(shown) == count else some
     labels = modelled(material), companions(material)
     fans = forecasts(material)
+    curves = life_curves(material, painter)
     caption = (
-        f"{which}. Top: the modelled signal over the 90 % band of its one-step "
+        f"{which}. {curve_words(material)}Top: the modelled signal over the 90 % band of its one-step "
         "predictions, and the forecast where the unit still runs. Below: state probabilities as they were known at the "
         "time, and the likeliest course of states in hindsight."
     )
     if labels[1]:
         caption += " Then the sensors that follow the states most closely in this recording."
-    parts = [_part(material, painter, name, labels, fans) for name in shown]
+    parts = [_part(material, painter, name, labels, fans, curves.get(name, [])) for name in shown]
     return Section("units", "Units", [Text(caption, "small")], parts)
 
 
@@ -45,6 +53,7 @@ def _part(
     name: str,
     labels: tuple[dict[str, int], dict[str, tuple[str, int]]],
     fans: xr.Dataset | None,
+    curve: list[Picture],
 ) -> Section:
     row = material.fleet[material.fleet["unit"] == name].iloc[0].to_dict()
     view = view_of(material, name, row, labels, fans)
@@ -55,14 +64,29 @@ def _part(
     draw.wants_figure = True  # type: ignore[attr-defined]
     said = sentence(row, material)
     alt = f"Unit {name}: {', '.join(view.signals)} over {material.units}, with state probabilities. {said}"
-    return Section(material.sections_of()[name], f"Unit {name}", [Text(said), painter.picture(draw, alt)])
+    return Section(material.sections_of()[name], f"Unit {name}", [Text(said), *curve, painter.picture(draw, alt)])
+
+
+def curve_words(material: Material) -> str:
+    """What the curves of remaining life show."""
+    if material.outlook is None:
+        return ""
+    return CURVES.format(cap=f"{plain(material.outlook.measured.held_out.cap, 3)} {material.units}")
+
+
+def life_curves(material: Material, painter: Painter) -> dict[str, list[Picture]]:
+    """The picture of each shown unit's remaining life; nothing without a prognosis."""
+    if material.outlook is None:
+        return {}
+    found = material.outlook.curves(list(material.shown))
+    return {name: unit_curve(material, material.outlook, found, name, painter) for name in material.shown}
 
 
 def sentence(row: dict[Any, Any], material: Material) -> str:
     """State, fault, alarm and remaining life of one unit in words."""
     unit, many = material.unit, len(material.state_names)
     sure = as_probability(row["state_probability"])
-    parts = [f"State {row['state']} of {many} (probability {sure}) at {unit} {plain(row['last'])}"]
+    parts = [f"state {row['state']} of {many} (probability {sure}) at {unit} {plain(row['last'])}"]
     since = f", above 0.5 since {unit} {plain(row['fault_since'])}" if pd.notna(row["fault_since"]) else ""
     parts.append(f"fault probability {as_probability(row['fault_probability'])}{since}")
     if pd.notna(row["alarm"]):
@@ -72,11 +96,15 @@ def sentence(row: dict[Any, Any], material: Material) -> str:
     elif pd.notna(row["rul_median"]):
         low, median, high = (_life(row[k], material) for k in ("rul_low", "rul_median", "rul_high"))
         parts.append(f"life left about {median} {material.units} (90 %: {low} to {high})")
-    return "; ".join(parts) + "."
+    if material.outlook is not None and pd.notna(row["risk"]):
+        within = f"{plain(material.outlook.horizon)} {material.units}"
+        parts.insert(0, f"Risk to fail within {within}: {as_risk(row['risk'])}")
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def _life(value: float, material: Material) -> str:
-    return beyond(material) if np.isinf(value) else plain(value)
+    return beyond(material) if np.isinf(value) else plain(value, 3)
 
 
 def modelled(material: Material) -> dict[str, int]:

@@ -33,6 +33,7 @@ def facts_of(recording: Recording, signal: str) -> dict[str, Any]:
         "n_sequences": recording.n_sequences,
         "n_samples": recording.n_samples,
         "clock_unit": recording.clock_unit,
+        "bin_width": recording.bin_width,
         "history": list(recording.history),
         "knowledge": recording.knowledge.describe(),
         "failed": recording.sequences["failed"].astype(bool).tolist() if "failed" in recording.sequences else None,

@@ -162,7 +162,7 @@ class Fit:
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one netCDF file that ``xarray.open_datatree`` opens; atomic, nothing is pickled."""
-        return storage.write(self, Path(path))
+        return storage.write(storage.stored(self), Path(path), storage.FORMAT)
 
     @classmethod
     def load(cls, path: str | Path) -> "Fit":
@@ -171,7 +171,7 @@ class Fit:
         Raises:
             InputError: The file is no saved fit.
         """
-        return cls(**storage.read(Path(path)))
+        return cls(**storage.restored(storage.read(Path(path), storage.FORMAT)))
 
     def with_groups(self, idata: xr.DataTree) -> "Fit":
         """The fit with these ArviZ groups."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
@@ -23,19 +24,22 @@ def encode(settings: Any) -> Any:
     return settings
 
 
-def decode(plain: Any) -> Any:
+def decode(plain: Any, classes: Mapping[str, type] = CLASSES) -> Any:
     """The settings again; lists become tuples.
+
+    Args:
+        classes: What may be made; nothing else ever is.
 
     Raises:
         InputError: A class that is not in the table.
     """
     if isinstance(plain, dict):
         name = str(plain["class"])
-        if name not in CLASSES:
-            raise InputError(f"the file speaks of {name!r}, which is unknown here. {did_you_mean(name, CLASSES)}")
-        return CLASSES[name](**{key: decode(value) for key, value in plain.items() if key != "class"})
+        if name not in classes:
+            raise InputError(f"the file speaks of {name!r}, which is unknown here. {did_you_mean(name, classes)}")
+        return classes[name](**{key: decode(value, classes) for key, value in plain.items() if key != "class"})
     if isinstance(plain, list):
-        return tuple(decode(value) for value in plain)
+        return tuple(decode(value, classes) for value in plain)
     return plain
 
 

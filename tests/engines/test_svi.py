@@ -28,10 +28,10 @@ TINY = SVI(steps=400, n_draws=50, start=EM(steps=10, restarts=1))
 ONE_STATE = ARPHMM(1)
 
 
-def walk(features: int, seed: int = 0) -> np.ndarray:
-    """(80, features) a stable vector autoregression around a level."""
+def walk(features: int, seed: int = 0, rows: int = 80) -> np.ndarray:
+    """(rows, features) a stable vector autoregression around a level."""
     rng = np.random.default_rng(seed)
-    y = np.zeros((80, features))
+    y = np.zeros((rows, features))
     for t in range(1, len(y)):
         y[t] = 0.7 * y[t - 1] + 0.3 + rng.normal(scale=0.5, size=features)
     return y
@@ -196,17 +196,23 @@ def test_pareto_k_of_a_narrow_normal_guide(width):
     assert np.isnan(_pareto_k(np.array([0.0, np.inf])))
 
 
-def test_check_tells_a_good_guide_from_a_bad_one(one_feature):
-    """Far from zero, slope and intercept hang together so closely that a diagonal guide is far too narrow."""
-    bad = nl.fit(ONE_STATE, walk(1) + 100.0, engine=SVI(guide="diagonal"))
-    rows = [{row.what: row for row in nl.check(fit).rows} for fit in (one_feature, bad)]
-    good_k, bad_k = (found["Pareto k of the importance ratios"] for found in rows)
-    assert good_k.value < 0.6
-    assert good_k.verdict == "pass"
-    assert bad_k.value > 0.9
-    assert bad_k.verdict != "pass"
-    assert "multivariate guide" in bad_k.advice
-    assert not any(word in name for name in rows[0] for word in ("R-hat", "ESS", "divergences", "E-BFMI"))
+def test_check_tells_a_good_guide_from_a_bad_one():
+    """Many rows make the posterior Gaussian; far from zero a diagonal misses how slope and intercept hang together.
+
+    The index of one fit is noisy, so the middle one of three seeds counts.
+    """
+    cases = {"multivariate": walk(1, rows=800), "diagonal": walk(1, rows=800) + 100.0}
+    found = {}
+    for guide, y in cases.items():
+        checks = [nl.check(nl.fit(ONE_STATE, y, engine=SVI(guide=guide), seed=seed)).rows for seed in range(3)]
+        rows = [{row.what: row for row in check} for check in checks]
+        found[guide] = sorted((r["Pareto k of the importance ratios"] for r in rows), key=lambda row: row.value)[1]
+        assert not any(word in name for name in rows[0] for word in ("R-hat", "ESS", "divergences", "E-BFMI"))
+    assert found["multivariate"].value < 0.6
+    assert found["multivariate"].verdict == "pass"
+    assert found["diagonal"].value > 0.7
+    assert found["diagonal"].verdict != "pass"
+    assert "multivariate guide" in found["diagonal"].advice
 
 
 def test_a_recipe_runs(tmp_path):

@@ -141,6 +141,45 @@ def test_all_transitions_possible_needs_no_second_look():
     assert_right(chain)
 
 
+@pytest.mark.parametrize("gap", [50, 300, 633])
+def test_a_better_state_out_of_reach_does_not_call_the_log_form(gap):
+    """Step after step every state that can be reached is far below the best: the totals are tiny, nothing is lost."""
+    chain = Chain(np.eye(3)[:1], np.array([[0.5, 0.5, 0], [0, 1, 0], [0, 0, 1]]), np.zeros((1, 7, 3)), np.array([7]))
+    chain.log_emission[0] = [[-gap, -gap - t, 0] for t in range(7)]
+    assert not unsafe(*chain.on_device()).any()
+    assert_right(chain)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(float, (4, 6, 3), elements=LEVELS),
+    hnp.arrays(float, (3, 3), elements=st.sampled_from([1.0, 1e-3, 1e-20, 1e-80, 1e-150])),
+    hnp.arrays(float, (4, 3), elements=st.sampled_from([0.0, 1.0, 1e-200])),
+)
+def test_any_gaps_on_chains_without_zeros_match_all_paths(scores, moves, start):
+    """Where the bound decides that needs no pass."""
+    start[start.sum(axis=1) < 1e-3, 0] = 1.0
+    start, moves = (x / x.sum(axis=1, keepdims=True) for x in (start, moves))
+    assert_right(Chain(start, moves, scores, np.array([6, 6, 5, 3])))
+
+
+def test_the_bound_without_a_pass_is_above_what_the_pass_finds():
+    loss = jax.jit(lambda *chain: hmm_linear.worst_loss(hmm_linear.forward(*chain), chain[0], chain[1], chain[3]))
+    scale = jax.jit(lambda *chain: hmm_linear.forward(*chain).scale)
+    for seed in range(20):
+        chain = random_chain(seed, 3, [30, 20], spread=20.0)
+        within = np.arange(30)[:, None] < chain.lengths
+        least = chain.transition.min()
+        bound = (np.asarray(scale(*chain.on_device())) * within).sum(axis=0) * (3 + 1 / least) / least
+        assert (loss(*chain.on_device()) <= 3 * bound).all()  # a sum over states, each of them at most the bound
+
+
+def test_what_is_not_a_number_stays_visible():
+    chain = random_chain(0, 3, [6, 5])
+    chain.log_emission[0, 2, 1] = np.nan
+    np.testing.assert_array_equal(np.isnan(filtered(*chain.on_device()).log_evidence), [True, False])
+
+
 def test_draws_follow_the_path_that_linear_space_has_lost(key):
     """The filter as a number is zero where the path must go; the log form knows it."""
     chain = two_states(left_right(2, 0.5), [[-300, 0]] * 3 + [[0, -300]] * 4)

@@ -120,6 +120,12 @@ FILE_FAULTS = {
     "unknown format": ({"format": "cvs"}, "there is no format 'cvs'. Did you mean 'csv'"),
     "text to take": ({"take": "all"}, "x.take must be a whole number of at least 1, got 'all'"),
     "unknown unit": ({"take": ["77"]}, "77"),
+    "text as range": ({"valid": {"level": "all"}}, r"x.valid.level: a list is expected, got 'all'"),
+    "unknown key of an end": ({"end_of_life": {"bellow": 3}}, "x.end_of_life: unknown key 'bellow'. Did you mean"),
+    "two thresholds": (
+        {"end_of_life": {"signal": "signal", "channel": "level", "below": 1, "below_share_of_first": 0.7}},
+        "x.end_of_life: an end of life needs either below or below_share_of_first",
+    ),
     "text to bin": ({"bin": "x"}, "x.bin: a value of type int"),
 }
 
@@ -141,3 +147,22 @@ def test_running_units_have_their_true_lives(tmp_path, data):
     options = {"path": str(tmp_path / "running.csv"), "sequences": str(tmp_path / "remaining.csv"), "failed": False}
     got = recording_of({**data, **options}, "x", 0)
     assert got.sequences["remaining"].tolist() == [5, 11, 17]
+
+
+def test_a_threshold_ends_lives_after_values_were_masked(tmp_path, data):
+    fading = table().assign(level=3.0 - table()["level"])
+    fading.loc[3, "level"] = -90.0
+    fading.to_csv(tmp_path / "fleet.csv", index=False)
+    options = {
+        "valid": {"level": [-10, 10.0]},
+        "end_of_life": {"signal": "signal", "channel": "level", "below": 1.5, "times": 3},
+        "bin": 2,
+    }
+    plain, got = recording_of(data, "x", 0), recording_of({**data, **options}, "x", 0)
+    assert [line.split(",")[0] for line in got.history] == [
+        "masked 1 values of level outside -10 to 10",
+        "end of life",
+        "binned by 2: one sample every 2 cycle",
+    ]
+    np.testing.assert_allclose(got.lengths * 2, plain.lengths * 2 / 3, atol=3)
+    assert got.failed(True, "x").all()

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from neurolatent.report import write_report
+from tests.prognostics.fleets import prognosis
+from tests.prognostics.fleets import running as wearing
 from tests.report.fleets import STRANGE, running, trained_by_em
 
 pytestmark = pytest.mark.slow
@@ -44,6 +46,13 @@ def page(tmp_path_factory):
     return write_report(trained_by_em()[0], running(), tmp_path_factory.mktemp("page") / "report.html")
 
 
+@pytest.fixture(scope="module")
+def ahead(tmp_path_factory):
+    """The page with a prognosis."""
+    path = tmp_path_factory.mktemp("ahead") / "report.html"
+    return write_report(prognosis().fit, wearing(), path, prognosis=prognosis(), horizon=12, most_units=3)
+
+
 def run(browser, tmp_path, url, *options) -> str:
     command = [browser, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *options, url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -70,9 +79,10 @@ def told(dom: str) -> dict[str, str]:
     return dict(re.findall(r'data-(\w+)="([^"]*)"', dom[dom.index("<body") : dom.index(">", dom.index("<body"))]))
 
 
+@pytest.mark.parametrize("name", ["page", "ahead"])
 @pytest.mark.parametrize("width", [420, 1400])
-def test_nothing_sticks_out(browser, page, tmp_path, width):
-    found = told(probed(browser, tmp_path, page, width))
+def test_nothing_sticks_out(browser, request, tmp_path, width, name):
+    found = told(probed(browser, tmp_path, request.getfixturevalue(name), width))
     assert int(found["width"]) == width
     assert found["out"] == ""
     assert int(found["scroll"]) <= width
@@ -83,6 +93,15 @@ def test_a_click_sorts_the_fleet(browser, page, tmp_path):
     assert len(shown) == 4
     values = [float(v.strip("<> ").replace("–", "-1")) for v in shown]
     assert values == sorted(values)
+
+
+def test_units_at_risk_stand_on_the_first_screen(browser, ahead, tmp_path):
+    where = "document.querySelector('#at-risk tr:nth-child(2)').getBoundingClientRect().bottom"
+    framed = tmp_path / "first.html"
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", ahead.read_text("utf-8"))
+    framed.write_text(text.replace("</body>", f"<script>document.body.dataset.at = {where};</script></body>"), "utf-8")
+    found = told(run(browser, tmp_path, framed.as_uri(), "--window-size=1400,900", "--dump-dom"))
+    assert 0 < float(found["at"]) < 900
 
 
 def test_text_is_there_and_markup_in_names_is_not_run(browser, page, tmp_path):

@@ -24,16 +24,16 @@ def log_emission(
 
     .. math:: -\tfrac D2\log 2\pi - \sum \log \mathrm{diag} L_k - \tfrac12 \|L_k^{-1}(y_t - W_k z_t)\|^2
 
-    Whitened once per state: the regression :math:`L_k^{-1} W_k` and :math:`L_k^{-1}` act as two matrix products.
+    Whitened once per state: :math:`L_k^{-1} [I, -W_k]` of all states is one matrix, and :math:`[y_t; z_t]` of all steps
+    another, so that their product is all there is to compute.
     """
     factor = jnp.linalg.cholesky(covariance)
     identity = jnp.broadcast_to(jnp.eye(y.shape[-1], dtype=y.dtype), factor.shape)
     whitener = solve_triangular(factor, identity, lower=True)
-    white_y = jnp.einsum("ntd,ked->ntke", y, whitener)
-    white_mean = jnp.einsum("ntm,kem->ntke", z, whitener @ coefficients)
+    whiten = jnp.concatenate([whitener, -whitener @ coefficients], axis=-1)
+    white = jnp.einsum("ntm,kem->ntke", jnp.concatenate([y, z], axis=-1), whiten)
     half_log_det = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=-1)
-    square = ((white_y - white_mean) ** 2).sum(axis=-1)
-    density = -0.5 * square - half_log_det - 0.5 * y.shape[-1] * LOG_2PI
+    density = -0.5 * (white**2).sum(axis=-1) - half_log_det - 0.5 * y.shape[-1] * LOG_2PI
     return jnp.where(usable[..., None], density, 0.0)
 
 

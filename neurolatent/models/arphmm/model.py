@@ -11,7 +11,6 @@ References: Juesas, Ramasso, Drujont and Placet (2016), PHM Society European con
 Ramasso and Denoeux (2014), IEEE Trans. Fuzzy Systems 22(2):395-405.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -23,12 +22,11 @@ import numpyro
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, whole_number
-from neurolatent.compiling import compiled
 from neurolatent.models.arphmm import density, mstep, selection
 from neurolatent.models.arphmm.data import ARPHMMData
 from neurolatent.models.arphmm.emission import WeightedRows
-from neurolatent.models.arphmm.inference import chain_of, latents_of, smoothed_chain
-from neurolatent.models.arphmm.params import ARPHMMParams
+from neurolatent.models.arphmm.inference import chain_of, smoothed_chain
+from neurolatent.models.arphmm.params import ARPHMMParams, permuted
 from neurolatent.models.arphmm.prior import (
     ARPrior,
     chain_log_prior,
@@ -36,7 +34,16 @@ from neurolatent.models.arphmm.prior import (
     regression_log_prior,
     regression_prior,
 )
-from neurolatent.models.arphmm.rollout import forecast_paths, last_known, roll_out
+from neurolatent.models.arphmm.programs import (
+    filter_group,
+    filter_one,
+    forecast_of,
+    log_likelihood_of,
+    posterior_of,
+    simulate_paths,
+    smoothed_of,
+)
+from neurolatent.models.arphmm.rollout import last_known
 from neurolatent.models.arphmm.start import (
     Start,
     spread_over_substates,
@@ -45,19 +52,17 @@ from neurolatent.models.arphmm.start import (
     starting_transition,
     tells_states_apart,
 )
-from neurolatent.models.arphmm.stream import StreamState, stream_start, stream_step
+from neurolatent.models.arphmm.stream import BLOCK, FilteredRows, StreamState, stream_start
 from neurolatent.models.arphmm.structure import (
     Transitions,
     allowed_transitions,
     chain_mask,
-    expand_initial,
     expand_transition,
     pool,
     pooled_jumps,
     refuse_unreachable,
 )
 from neurolatent.models.protocols import Latents, Selected, Step
-from neurolatent.ops import hmm
 from neurolatent.precision import in_double
 from neurolatent.recording import Recording
 
@@ -143,6 +148,12 @@ class ARPHMM:
                 "or prepare with HealthIndicator()."
             )
         return continuous[0]
+
+    def modelled_values(self, recording: Recording) -> Float[np.ndarray, "samples features"]:
+        """Values of the signal that is modelled, sequences end to end; NaN where nothing was observed."""
+        name = self.signal_of(recording)
+        signal = selection.with_channels(recording, name, self.channels).signal(name)
+        return np.where(signal.observed, signal.values, np.nan).reshape(len(signal.values), -1)
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
         """Padded arrays of the recording, and the sequences that cannot be answered, with the reason.
@@ -243,7 +254,7 @@ class ARPHMM:
 
     def log_likelihood(self, params: ARPHMMParams, data: ARPHMMData) -> Float[Array, " sequences"]:
         """Weighted log likelihood log L_w of each sequence, given its first ``order`` samples, nats."""
-        return _log_likelihood(self, params, data)
+        return log_likelihood_of(self, params, data)
 
     def numpyro_model(self, data: ARPHMMData) -> None:
         """Declare priors and likelihood, with the states summed out; the one definition of the density."""
@@ -279,11 +290,11 @@ class ARPHMM:
             return draws
         from scipy.optimize import linear_sum_assignment  # slow to import, and only unordered states need it
 
-        target = np.asarray(_smoothed(self, reference, data)).reshape(-1, self.n_states)
+        target = np.asarray(smoothed_of(self, reference, data)).reshape(-1, self.n_states)
         out = []
         for number in range(len(draws.initial)):
             one = ARPHMMParams(*(leaf[number] for leaf in draws))
-            overlap = target.T @ np.asarray(_smoothed(self, one, data)).reshape(-1, self.n_states)
+            overlap = target.T @ np.asarray(smoothed_of(self, one, data)).reshape(-1, self.n_states)
             out.append(permuted(one, linear_sum_assignment(-overlap)[1]))
         return ARPHMMParams(*(np.stack([np.asarray(o[i]) for o in out]) for i in range(len(ARPHMMParams._fields))))
 
@@ -302,15 +313,15 @@ class ARPHMM:
         sample's probability under its one-step prediction, which is a mixture over states.
         """
         has_knowledge = bool((np.asarray(data.log_weights) != 0).any())
-        latents, is_right = _posterior(self, params, data, False, has_knowledge)
-        return latents if is_right else _posterior(self, params, data, True, has_knowledge)[0]
+        latents, is_right = posterior_of(self, params, data, False, has_knowledge)
+        return latents if is_right else posterior_of(self, params, data, True, has_knowledge)[0]
 
     def forecast(
         self, params: ARPHMMParams, data: ARPHMMData, key: PRNGKeyArray, *, horizon: int, n_paths: int
     ) -> tuple[Array, Array]:
         """Simulated samples (sequences, paths, horizon, features) and states after the end of each sequence."""
         gap = int((np.asarray(data.lengths) - 1 - np.asarray(last_known(data))).max())
-        return _forecast(self, params, data, key, horizon, n_paths, gap)
+        return forecast_of(self, params, data, key, horizon, n_paths, gap)
 
     @in_double
     def simulate(
@@ -329,7 +340,7 @@ class ARPHMM:
         """
         features = params.coefficients.shape[1]
         past = np.zeros((len(lengths), self.order, features)) if before is None else np.asarray(before, float)
-        y, states = jax.device_get(_simulate(self, params, key, jnp.asarray(past), max(lengths)))
+        y, states = jax.device_get(simulate_paths(self, params, key, jnp.asarray(past), max(lengths)))
         cut = [slice(0, n) for n in lengths]
         name = self.signal or "signal"
         return Recording.of(
@@ -357,7 +368,23 @@ class ARPHMM:
             raise InputError(
                 f"a sample of this stream has {params.coefficients.shape[1]} features, got the shape {np.shape(y)}"
             )
-        return jax.device_get(_filter_step(self, params, state, sample))
+        return jax.device_get(filter_one(self, params, state, sample))
+
+    @in_double
+    def filter_rows(self, params: ARPHMMParams, y: Float[np.ndarray, "sequences time features"]) -> FilteredRows:
+        """The stream's filter at every row of many sequences, padded at the end with anything; NaN is not observed.
+
+        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are.
+        """
+        sequences, time, features = y.shape
+        units, steps = BLOCK
+        padded = np.full((-(-sequences // units) * units, -(-time // steps) * steps, features), np.nan)
+        padded[:sequences, :time] = y
+        start = self.filter_start(params)
+        before = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (units, *np.shape(leaf))), start)
+        inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+        rows = [filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
+        return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
@@ -401,61 +428,3 @@ class ARPHMM:
         arrays = {name: np.asarray(values[name], float) for name in ARPHMMParams._fields if name in values}
         arrays.setdefault("advance", 1 - np.diagonal(arrays["transition"], axis1=-2, axis2=-1))
         return ARPHMMParams(**arrays)
-
-
-def permuted(params: ARPHMMParams, order: np.ndarray) -> ARPHMMParams:
-    """The parameters with state ``order[i]`` become state i."""
-    return ARPHMMParams(
-        params.initial[order],
-        params.transition[order][:, order],
-        params.advance[order],
-        params.coefficients[order],
-        params.covariance[order],
-    )
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _log_likelihood(model: ARPHMM, params: ARPHMMParams, data: ARPHMMData) -> Float[Array, " sequences"]:
-    return hmm.log_evidence(*chain_of(params, data, model.n_substates))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _filter_step(
-    model: ARPHMM, params: ARPHMMParams, state: StreamState, y: Array
-) -> tuple[StreamState, Float[Array, " states"]]:
-    return stream_step(params, state, y, model.n_substates, conditions=model.first == "condition")
-
-
-@compiled(static=(0,))
-def _smoothed(model: ARPHMM, params: ARPHMMParams, data: ARPHMMData) -> Array:
-    return pool(hmm.smooth_states(*chain_of(params, data, model.n_substates)).smoothed, model.n_substates)
-
-
-@compiled(static=(0, 4, 5, 6))
-def _forecast(
-    model: ARPHMM, params: ARPHMMParams, data: ARPHMMData, key: PRNGKeyArray, horizon: int, n_paths: int, gap: int
-) -> tuple[Array, Array]:
-    chain = chain_of(params, data, model.n_substates)
-    return forecast_paths(
-        key, params, data, chain, horizon=horizon, n_paths=n_paths, n_substates=model.n_substates, longest_gap=gap
-    )
-
-
-@compiled(static=(0, 4))
-def _simulate(model: ARPHMM, params: ARPHMMParams, key: PRNGKeyArray, past: Array, steps: int) -> tuple[Array, Array]:
-    first = expand_initial(jnp.asarray(params.initial), model.n_substates)
-    inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
-    keys = jax.random.split(key, len(past))
-    return jax.vmap(lambda k, lags: roll_out(k, inside, first, lags, steps=steps, n_substates=model.n_substates))(
-        keys, past
-    )
-
-
-@compiled(static=(0, 3, 4))
-def _posterior(
-    model: ARPHMM, params: ARPHMMParams, data: ARPHMMData, careful: bool, has_knowledge: bool
-) -> tuple[Latents, Array]:
-    latents, is_right = latents_of(params, data, model.n_substates, careful=careful, has_knowledge=has_knowledge)
-    path = hmm.viterbi(*chain_of(params, data, model.n_substates)).states
-    latents.along_time["path"] = jnp.where(path >= 0, path // model.n_substates, -1)
-    return latents, is_right

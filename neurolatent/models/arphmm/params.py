@@ -23,3 +23,14 @@ class ARPHMMParams(NamedTuple):
         Floats, "*draws states features regressors"
     ]  # [lag 1; ...; lag p; intercept], units of the signal
     covariance: Float[Floats, "*draws states features features"]  # of the innovations, units squared
+
+
+def permuted(params: ARPHMMParams, order: np.ndarray) -> ARPHMMParams:
+    """The parameters with state ``order[i]`` become state i."""
+    return ARPHMMParams(
+        params.initial[order],
+        params.transition[order][:, order],
+        params.advance[order],
+        params.coefficients[order],
+        params.covariance[order],
+    )

@@ -1,8 +1,14 @@
-"""One sample at a time: the filter of the ARPHMM with fixed memory."""
+"""One sample at a time: the filter of the ARPHMM with fixed memory, and the same over many rows at once.
+
+What a later row holds never changes what was said of an earlier one, to the last bit: rows are filtered by one program
+of fixed shape, whatever the number and the length of the sequences.
+"""
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from neurolatent.models.arphmm.emission import log_emission
@@ -17,6 +23,17 @@ class StreamState(NamedTuple):
     lags: Float[Array, "order features"]  # latest first; zeros where not observed
     known: Bool[Array, " order"]  # which lags were observed
     seen: Int[Array, ""]  # samples so far
+    log_evidence: Float[Array, ""]  # log p of the modelled samples so far, nats
+
+
+class FilteredRows(NamedTuple):
+    """What was known at each row, from the rows up to it."""
+
+    belief: Float[np.ndarray, "sequences time places"]  # before the first modelled row the initial distribution
+    log_evidence: Float[np.ndarray, "sequences time"]  # of the rows up to here, nats
+
+
+BLOCK = (32, 64)  # sequences and steps of one call: the one shape that is ever compiled
 
 
 def stream_start(params: ARPHMMParams, order: int, n_substates: int) -> StreamState:
@@ -29,6 +46,7 @@ def stream_start(params: ARPHMMParams, order: int, n_substates: int) -> StreamSt
         jnp.zeros((order, features), dtype),
         jnp.zeros(order, bool),
         jnp.zeros((), int),
+        jnp.zeros((), dtype),
     )
 
 
@@ -53,14 +71,36 @@ def stream_step(
     first = jnp.log(expand_initial(params.initial, n_substates))
     joint = jnp.where(state.seen == skipped, first, moved) + jnp.repeat(scores, n_substates)
     is_modelled = state.seen >= skipped
-    log_belief = jnp.where(is_modelled, joint - _log_sum(joint[:, None])[0], state.log_belief)
+    gain = _log_sum(joint[:, None])[0]
+    log_belief = jnp.where(is_modelled, joint - gain, state.log_belief)
     following = StreamState(
         log_belief,
         jnp.concatenate([safe[None], state.lags])[:order],
         jnp.concatenate([observed[None], state.known])[:order],
         state.seen + 1,
+        state.log_evidence + jnp.where(is_modelled, gain, 0.0),
     )
     return following, jnp.where(is_modelled, pool(jnp.exp(log_belief), n_substates), jnp.nan)
+
+
+def stream_block(
+    params: ARPHMMParams,
+    states: StreamState,
+    y: Float[Array, "sequences time features"],
+    n_substates: int,
+    *,
+    conditions: bool,
+) -> tuple[StreamState, tuple[Float[Array, "sequences time places"], Float[Array, "sequences time"]]]:
+    """Many streams, many samples: the states after them, and belief and log evidence at each of them."""
+    order = states.lags.shape[1]
+    initial = expand_initial(params.initial, n_substates)
+
+    def step(state: StreamState, sample: Array) -> tuple[StreamState, tuple[Array, Array]]:
+        after, _ = stream_step(params, state, sample, n_substates, conditions=conditions)
+        is_modelled = after.seen > (order if conditions else 0)
+        return after, (jnp.where(is_modelled, jnp.exp(after.log_belief), initial), after.log_evidence)
+
+    return jax.vmap(lambda state, rows: jax.lax.scan(step, state, rows))(states, y)
 
 
 def _log_sum(terms: Float[Array, "places targets"]) -> Float[Array, " targets"]:

@@ -1,0 +1,1 @@
+"""What a model is compared with, behind the same learning and answering."""

@@ -1,0 +1,166 @@
+r"""Predictive distributions of remaining life that hold what they promise on units that were held out.
+
+The errors of held-out units, scaled by the spread that was announced, :math:`e_i = (r_i - m_i) / s_i`, are the
+distribution: at a new estimate m with spread s remaining life is :math:`m + s e_i`, with more weight for rows whose
+estimate was like m (a Gaussian kernel that reaches a fixed share of the rows, so that early and late life have errors
+of their own). Every unit has the same weight in all. Then the distances from the median are stretched by a factor that
+depends on m and on the level, chosen so that intervals cover in each third of the true remaining life too: given the
+estimate they do without it, given the truth they do not, because estimates of far and of near lives are drawn inwards.
+
+References: conformal predictive systems, Vovk, Shen, Manokhin and Xie (2019), Machine Learning 108:445-474; localised:
+Guan (2023), Biometrika 110:33-50. The stretch is ours.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import minimize
+
+from neurolatent.prognostics.scores import pinball_crps
+
+LEVELS = np.arange(1, 100) / 100  # of the quantiles
+CHECKED = (0.5, 0.8, 0.9)  # intervals that the stretch is chosen for
+BLOCK = 2000  # rows of one matrix of weights
+STIFFNESS = 1e-4  # holds the stretch near one where coverage hardly depends on it: ours
+OF_ESTIMATE = 0.3  # weight of the thirds of the estimate beside those of the truth: ours
+SOFT = 0.5  # steps over which the edge of an interval is softened while the stretch is chosen
+
+
+class Past(NamedTuple):
+    """What was told of held-out rows, and what came."""
+
+    estimate: Float[np.ndarray, " rows"]  # steps
+    spread: Float[np.ndarray, " rows"]  # steps
+    life: Float[np.ndarray, " rows"]  # true remaining life, steps, not capped
+    weight: Float[np.ndarray, " rows"]
+    unit: Int[np.ndarray, " rows"]  # number of each row's unit
+
+
+class Calibration(NamedTuple):
+    """Held-out rows, sorted by their scaled error."""
+
+    error: Float[np.ndarray, " rows"]  # (life - estimate) / spread
+    estimate: Float[np.ndarray, " rows"]  # steps
+    weight: Float[np.ndarray, " rows"]
+    unit: Int[np.ndarray, " rows"]
+    neighbours: Float[np.ndarray, ""]  # share of the rows that the kernel reaches
+    knots: Float[np.ndarray, " knots"]  # estimates at which the stretch is given
+    stretch: Float[np.ndarray, "checked knots"]  # one row for each interval of CHECKED
+
+
+def calibrate(past: Past, *, neighbours: float) -> Calibration:
+    """What held-out rows say of the errors.
+
+    Args:
+        neighbours: Share of the rows that the kernel reaches.
+    """
+    plain = _plain(past, neighbours)
+    found = quantiles(plain, past.estimate, past.spread, unit=past.unit)
+    return plain._replace(stretch=_stretch(found, past, plain.knots))
+
+
+def score_alone(past: Past, *, neighbours: float) -> float:
+    """CRPS of the distributions that the other units' errors give each unit, without the stretch, steps."""
+    found = quantiles(_plain(past, neighbours), past.estimate, past.spread, unit=past.unit)
+    return float(np.average(pinball_crps(found, LEVELS, past.life), weights=past.weight))
+
+
+def _plain(past: Past, neighbours: float) -> Calibration:
+    """The errors in their order, not stretched."""
+    error = (past.life - past.estimate) / past.spread
+    order = np.argsort(error, kind="stable")
+    knots = np.unique(np.quantile(past.estimate, [1 / 6, 0.5, 5 / 6]))
+    rows = (error[order], past.estimate[order], past.weight[order], past.unit[order])
+    return Calibration(*rows, np.asarray(neighbours), knots, np.ones((len(CHECKED), len(knots))))
+
+
+def quantiles(
+    calibration: Calibration,
+    estimate: Float[np.ndarray, " asked"],
+    spread: Float[np.ndarray, " asked"],
+    *,
+    unit: Int[np.ndarray, " asked"] | None = None,
+    levels: Float[np.ndarray, " levels"] = LEVELS,
+) -> Float[np.ndarray, "asked levels"]:
+    """Quantiles of remaining life, steps, not below zero.
+
+    Args:
+        unit: Units whose own rows must not speak for them: rows that the calibration was made of.
+    """
+    out = np.full((len(estimate), len(levels)), np.nan)
+    for begin in range(0, len(estimate), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        mass = _mass(calibration, estimate[part], None if unit is None else unit[part])
+        for row, cumulative in enumerate(mass, begin):
+            scaled = np.interp(levels, cumulative, calibration.error)
+            middle = np.interp(0.5, cumulative, calibration.error)
+            here = [np.interp(estimate[row], calibration.knots, stretch) for stretch in calibration.stretch]
+            factor = np.interp(np.abs(2 * levels - 1), CHECKED, here)
+            out[row] = estimate[row] + spread[row] * (middle + factor * (scaled - middle))
+    return np.maximum(np.maximum.accumulate(out, axis=1), 0.0)
+
+
+def _mass(calibration: Calibration, estimate: np.ndarray, unit: np.ndarray | None) -> np.ndarray:
+    """(asked, rows) cumulative weight at the middle of each calibration row.
+
+    The kernel reaches the given share of the rows, among those that may speak: so some of them always do.
+    """
+    distance = np.abs(estimate[:, None] - calibration.estimate)
+    speaks = np.ones(distance.shape, bool) if unit is None else unit[:, None] != calibration.unit
+    far = np.where(speaks, distance, np.inf)
+    reach = max(int(np.ceil(float(calibration.neighbours) * far.shape[1])), 1)
+    width = np.partition(far, reach - 1, axis=1)[:, reach - 1]
+    furthest = np.where(speaks, distance, 0.0).max(axis=1)
+    width = np.maximum(np.minimum(width, furthest), 1e-9)
+    kernel = np.where(speaks, np.exp(-0.5 * (distance / width[:, None]) ** 2) * calibration.weight, 0.0)
+    sums = np.cumsum(kernel, axis=1)
+    return (sums - 0.5 * kernel) / sums[:, -1:]
+
+
+def _stretch(found: np.ndarray, past: Past, knots: Float[np.ndarray, " knots"]) -> Float[np.ndarray, "checked knots"]:
+    """Factors at the knots under which coverage is nearest to what is promised, overall and in every third."""
+    estimate, life, weight = past.estimate, past.life, past.weight
+    groups = [(np.ones(len(life), bool), 1.0), *((g, 1.0) for g in thirds(life))]
+    groups += [(g, OF_ESTIMATE) for g in thirds(estimate)]
+    groups = [(g, share) for g, share in groups if g.any()]
+    middle = _column(found, 0.5)
+    side = np.where(life >= middle, 1.0, -1.0)
+    away = np.abs(life - middle)
+
+    def best(level: float) -> np.ndarray:
+        reach = np.abs(np.where(side > 0, _column(found, 0.5 + level / 2), _column(found, 0.5 - level / 2)) - middle)
+
+        def loss(log_factor: np.ndarray) -> float:
+            beyond = away - np.interp(estimate, knots, np.exp(log_factor)) * reach
+            inside = 1 / (1 + np.exp(np.clip(beyond / SOFT, -50, 50)))  # a step, softened so that it can be descended
+            misses = [share * (np.average(inside[g], weights=weight[g]) - level) ** 2 for g, share in groups]
+            return float(np.sum(misses)) + STIFFNESS * float((log_factor**2).sum())
+
+        options = {"xatol": 1e-3, "fatol": 1e-8, "initial_simplex": _simplex(len(knots))}
+        return np.exp(minimize(loss, np.zeros(len(knots)), method="Nelder-Mead", options=options).x)
+
+    return np.stack([best(level) for level in CHECKED])
+
+
+def _simplex(size: int) -> Float[np.ndarray, "corners knots"]:
+    """Starting points a tenth apart: a search from zero would begin with steps that change nothing."""
+    return np.concatenate([np.zeros((1, size)), 0.1 * np.eye(size)])
+
+
+def thirds(values: Float[np.ndarray, " rows"]) -> list[np.ndarray]:
+    """Masks of the lower, middle and upper third of the range between the smallest and the largest value."""
+    edges = np.linspace(values.min(), values.max(), 4)
+    place = np.clip(np.searchsorted(edges[1:3], values, side="right"), 0, 2)
+    return [place == k for k in range(3)]
+
+
+def _column(found: np.ndarray, level: float) -> np.ndarray:
+    return np.array([np.interp(level, LEVELS, row) for row in found])
+
+
+def chance_below(
+    found: Float[np.ndarray, "asked levels"], steps: float, levels: Float[np.ndarray, " levels"] = LEVELS
+) -> Float[np.ndarray, " asked"]:
+    """P(remaining life <= steps) from quantiles; at most the outermost levels."""
+    return np.array([np.interp(steps, row, levels, left=0.0) if np.isfinite(row).all() else np.nan for row in found])
