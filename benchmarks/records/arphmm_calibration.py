@@ -1,9 +1,16 @@
-"""Does NUTS draw from the posterior of the ARPHMM? Simulation-based calibration, 200 replications.
+"""Does NUTS draw from the posterior of the ARPHMM? Simulation-based calibration, 200 replications of each case.
 
-Two states, one lag, 60 samples: parameters are drawn from the prior, data from them, and NUTS draws from the posterior.
-If all is right, the rank of the truth among independent draws is uniform, for each parameter and for the log evidence,
-which depends on all of them. Writes, beside this script, arphmm_calibration.json (p values of two tests of uniformity
-per quantity) and arphmm_calibration.png (rank ECDFs minus the diagonal, with simultaneous 95 % bands).
+Two states, one lag, 60 samples after a first one that is always zero: parameters are drawn from the prior, data from
+them, and NUTS draws from the posterior. If all is right, the rank of the truth among independent draws is uniform, for
+each parameter and for the log evidence, which depends on all of them. Two cases: the first and the last state are
+known, so that the posterior has one peak, or nothing is known of the states.
+
+Only recordings that stay below LARGEST are used. The prior of lags makes others that grow over more powers of ten than
+double precision holds. This, and known states at the ends, keep the ranks uniform: the former looks at data alone, and
+the latter are data (the fit is told of them).
+
+Writes, beside this script, arphmm_calibration.json (p values of two tests of uniformity per quantity) and
+arphmm_calibration_CASE.png (rank ECDFs minus the diagonal, with simultaneous 95 % bands).
 
 References: Talts et al. (2018), arXiv 1804.06788; the bands: Sailynoja, Buerkner and Vehtari (2022), Statistics and
 Computing 32:32, by simulation of the null.
@@ -13,11 +20,13 @@ Run: ``python benchmarks/records/arphmm_calibration.py``.
 
 import datetime
 import functools
+import itertools
 import json
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,19 +42,21 @@ from neurolatent.engines import nuts
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.models.arphmm.data import Scale
 from neurolatent.plots.style import ACCENT, MUTED, house_style, new_figure
-from neurolatent.recording import Recording
+from neurolatent.recording import Recording, knowledge
 from neurolatent.result.build import versions
 
 HERE = Path(__file__).parent
 REPLICATIONS = 200
 TIME = 60  # modelled samples of each recording
 KEPT = 99  # thinned draws of each posterior: ranks 0 to 99
+LARGEST = 1e3  # of a recording, in standard deviations of the noise
 BINS = 10  # of the chi-squared test
 SIMULATED = 4000  # sets of uniform ranks that tell how far an ECDF strays by chance
 
 MODEL = ARPHMM(2, order=1, transitions="left_right")  # the order tells the states apart: no label switching
 SETTINGS = NUTS(chains=1, warmup=400, draws=990, target_accept=0.95, start=EM(steps=20, restarts=1))
 SCALE = Scale(np.ones(1), 2 * np.ones(1))  # the prior must not look at the data
+CASES = {"known_ends": True, "nothing_known": False}
 QUANTITIES = ("initial", "stay", "lag 1", "lag 2", "level 1", "level 2", "variance 1", "variance 2", "log evidence")
 
 
@@ -54,11 +65,22 @@ class Ranks(NamedTuple):
 
     ranks: np.ndarray  # (replications, quantities) draws below the truth, 0 to KEPT
     divergences: np.ndarray  # (replications,)
+    tried: int  # recordings that were made to have so many
 
 
-def data_of(y: np.ndarray) -> Any:
+class Made(NamedTuple):
+    """A recording, as the model takes it, and what made it."""
+
+    truth: ARPHMMParams  # leading axis of 1
+    data: Any
+
+
+def data_of(y: np.ndarray, knows_ends: bool) -> Any:
     """What the model takes of a signal, with the scale of the prior fixed."""
-    data = MODEL.select(Recording.of({"signal": y}), for_training=True, use_knowledge=False).data
+    recording = Recording.of({"signal": y}).with_facts(failed=True)
+    if knows_ends:
+        recording = recording.with_knowledge(knowledge.start_end(recording, 2, 1))  # the first sample is not modelled
+    data = MODEL.select(recording, for_training=True, use_knowledge=True).data
     return jax.tree.map(jnp.asarray, data._replace(scale=SCALE))
 
 
@@ -77,29 +99,46 @@ def quantities(params: ARPHMMParams, data: Any) -> jax.Array:
 @functools.cache
 def prior() -> Any:
     """Draws of the prior, by a compiled program of the key."""
-    template = data_of(np.random.default_rng(0).normal(size=TIME + 1))
+    template = data_of(np.random.default_rng(0).normal(size=TIME + 1), False)
     return jax.jit(lambda key: Predictive(MODEL.numpyro_model, num_samples=1)(key, template))
 
 
-def replicate(seed: int) -> tuple[np.ndarray, int]:
-    """Ranks of one replication, and how many iterations diverged."""
-    key_prior, key_data, key_fit = jax.random.split(jax.random.key(seed), 3)
+def make(key: jax.Array, knows_ends: bool) -> Made | None:
+    """Parameters and a recording of them; None where it is too large, or does not end as is to be known."""
+    key_prior, key_data = jax.random.split(key)
     drawn = prior()(key_prior)
     truth = ARPHMMParams(*(np.asarray(drawn[name]) for name in ARPHMMParams._fields))
-    y = MODEL.simulate(ARPHMMParams(*(leaf[0] for leaf in truth)), key_data, [TIME + 1]).signal("signal").values
-    data = data_of(y)
-    trained = nuts.run(SETTINGS, MODEL, data, key_fit, options=Run(), identity={})
+    recording = MODEL.simulate(ARPHMMParams(*(leaf[0] for leaf in truth)), key_data, [TIME])
+    y, states = (recording.signal(name).values.ravel() for name in ("signal", "state"))
+    if np.abs(y).max() > LARGEST or (knows_ends and (states[0] != 0 or states[-1] != 1)):
+        return None
+    return Made(truth, data_of(np.append(0.0, y), knows_ends))
+
+
+def replicate(made: Made, key: jax.Array) -> tuple[np.ndarray, int]:
+    """Ranks of one replication, and how many iterations diverged."""
+    trained = nuts.run(SETTINGS, MODEL, made.data, key, options=Run(), identity={})
     picks = np.linspace(0, SETTINGS.draws - 1, KEPT).astype(int)
     draws = ARPHMMParams(*(leaf[0, picks] for leaf in trained.draws))
-    below = np.asarray(quantities(draws, data)) < np.asarray(quantities(truth, data))
+    below = np.asarray(quantities(draws, made.data)) < np.asarray(quantities(made.truth, made.data))
     return below.sum(axis=0), int(trained.trace["diverging"].sum())
 
 
-def ranks_of(replications: int) -> Ranks:
-    """Replications with the seeds 0, 1, 2, ...; one set of compiled programs serves all."""
-    with precision.double():
-        ranks, divergences = zip(*(replicate(seed) for seed in range(replications)), strict=True)
-    return Ranks(np.stack(ranks), np.array(divergences))
+def recordings(knows_ends: bool) -> Iterator[tuple[int, Made, jax.Array]]:
+    """Of the seeds 0, 1, 2, ... those that can be used: seed, recording, and the key of its fit."""
+    for seed in itertools.count():
+        key_data, key_fit = jax.random.split(jax.random.key(seed))
+        made = make(key_data, knows_ends)
+        if made is not None:
+            yield seed, made, key_fit
+
+
+@precision.in_double
+def ranks_of(replications: int, *, knows_ends: bool) -> Ranks:
+    """So many replications; one set of compiled programs serves all."""
+    used = list(itertools.islice(recordings(knows_ends), replications))
+    ranks, divergences = zip(*(replicate(made, key) for _, made, key in used), strict=True)
+    return Ranks(np.stack(ranks), np.array(divergences), used[-1][0] + 1)
 
 
 def below_each(ranks: np.ndarray) -> np.ndarray:
@@ -150,30 +189,35 @@ def draw(ranks: np.ndarray, path: Path) -> None:
         figure.savefig(path, dpi=150, facecolor="white")
 
 
+def figures_of(found: Ranks) -> dict[str, float]:
+    """P values of both tests per quantity, and what the sampler said of itself."""
+    tests = {f"p of {BINS} bins": p_of_bins(found.ranks), "p of the ECDF": p_of_ecdf(found.ranks)}
+    figures = {f"{q}: {t}": round(float(p), 4) for t, ps in tests.items() for q, p in zip(QUANTITIES, ps, strict=True)}
+    figures["recordings made"] = found.tried
+    figures["replications with divergences"] = int((found.divergences > 0).sum())
+    return figures
+
+
 def record() -> None:
-    """Run the replications; write figures and picture."""
+    """Run the replications of each case; write figures and pictures."""
     begin = time.perf_counter()
-    found = ranks_of(REPLICATIONS)
-    bins, ecdf = p_of_bins(found.ranks), p_of_ecdf(found.ranks)
-    figures = {f"{name}: p of {BINS} bins": round(float(p), 4) for name, p in zip(QUANTITIES, bins, strict=True)}
-    figures |= {f"{name}: p of the ECDF": round(float(p), 4) for name, p in zip(QUANTITIES, ecdf, strict=True)}
-    figures |= {"replications with divergences": int((found.divergences > 0).sum())}
-    figures |= {"divergences of all iterations": float(found.divergences.sum() / (REPLICATIONS * SETTINGS.draws))}
+    found = {case: ranks_of(REPLICATIONS, knows_ends=known) for case, known in CASES.items()}
+    for case, of_case in found.items():
+        draw(of_case.ranks, HERE / f"arphmm_calibration_{case}.png")
     facts = {
         "question": "Does NUTS draw from the posterior of the ARPHMM (K = 2, one lag, 60 samples)?",
         "command": "python benchmarks/records/arphmm_calibration.py",
-        "seed": f"0 to {REPLICATIONS - 1}, one per replication",
+        "seed": "0, 1, 2, ..., one per recording made",
         "date": datetime.date.today().isoformat(),
         "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:10],
         "machine": f"{os.cpu_count()} cores, CPU, {platform.machine()}, {platform.system()}",
         "versions": versions(),
         "seconds": round(time.perf_counter() - begin, 1),
-        "figures": figures,
-        "ranks": {name: column.tolist() for name, column in zip(QUANTITIES, found.ranks.T, strict=True)},
+        "figures": {f"{case}: {name}": v for case, r in found.items() for name, v in figures_of(r).items()},
+        "ranks": {case: dict(zip(QUANTITIES, r.ranks.T.tolist(), strict=True)) for case, r in found.items()},
     }
     (HERE / "arphmm_calibration.json").write_text(json.dumps(facts) + "\n", "utf-8")
-    draw(found.ranks, HERE / "arphmm_calibration.png")
-    print(json.dumps(figures, indent=1))
+    print(json.dumps(facts["figures"], indent=1))
 
 
 if __name__ == "__main__":
