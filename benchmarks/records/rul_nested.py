@@ -2,7 +2,7 @@
 
 The figures that a run prints for held-out units come from stacking: the read-outs behind the *other* units' answers
 have seen the unit that is asked. Here nothing has: each fifth of the engines of FD001 is left out, the whole prognosis
-is learned from the rest (with five folds of its own), and the engines left out are asked at random rows. Three seeds
+is learned from the rest (with folds of its own), and the engines left out are asked at random rows. Three seeds
 change folds, cuts and trees. Writes rul_nested.json beside this script.
 
 Run: ``python benchmarks/records/rul_nested.py`` with NEUROLATENT_DATA set (about twenty minutes on two cores).
