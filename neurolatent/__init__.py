@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
-    from neurolatent.preparation import DropSilent, HealthIndicator, Regimes, Standardise
+    from neurolatent.preparation import ChoiceCovariates, DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
     from neurolatent.report import write_report
@@ -27,6 +27,7 @@ __all__ = [
     "EM",
     "NUTS",
     "SVI",
+    "ChoiceCovariates",
     "Diagnosis",
     "DropSilent",
     "Fit",
@@ -52,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "ARPHMM": "neurolatent.models.arphmm",
+    "ChoiceCovariates": "neurolatent.preparation",
     "Diagnosis": "neurolatent.diagnostics",
     "DropSilent": "neurolatent.preparation",
     "EM": "neurolatent.choices",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from neurolatent.checks import InputError, did_you_mean, place
+from neurolatent.checks import InputError, did_you_mean, place, whole_number
 from neurolatent.recording.faults import true_or_false
 from neurolatent.recording.parts import Parts
 
@@ -39,6 +39,33 @@ def cut_sequences(parts: Parts, first: Any, last: Any) -> Parts:
         failed = true_or_false(parts.sequences["failed"], ids, parts.name) & (ends == parts.lengths)
         out = out._replace(sequences=out.sequences.assign(failed=failed))
     return counted_anew(parts, out)
+
+
+def block_sequences(parts: Parts, length: int) -> Parts:
+    """Each sequence cut into blocks of ``length`` samples, which become sequences; a rest at the end is dropped."""
+    whole_number("length", length, 1)
+    name = parts.name or "recording"
+    if not parts.knowledge.is_empty:
+        raise InputError(f"{name}: cut into blocks before stating knowledge.")
+    counts = np.asarray(parts.lengths // length)
+    if not counts.any():
+        raise InputError(
+            f"{name}: the longest sequence has {parts.lengths.max()} samples, fewer than a block of {length}"
+        )
+    numbers = np.repeat(np.arange(len(counts)), counts)
+    block = np.concatenate([np.arange(n) for n in counts])
+    rest = int((parts.lengths - counts * length).sum())
+    step = f"cut into {len(block)} blocks of {length} samples; {rest} samples at the ends were dropped"
+    out = _keep(parts, numbers, block * length, (block + 1) * length, step)
+    ids = [f"{i}/{k}" for i, k in zip(out.sequences["id"], block, strict=True)]
+    table = out.sequences.assign(id=ids, block=block)
+    is_end = (block + 1) * length == parts.lengths[numbers]
+    if "failed" in table:
+        table = table.assign(failed=true_or_false(table["failed"], ids, parts.name) & is_end)
+    if "remaining" in table:
+        left = (parts.lengths[numbers] - (block + 1) * length) * parts.bin_width
+        table = table.assign(remaining=table["remaining"].to_numpy(float) + left)
+    return out._replace(sequences=table)
 
 
 def counted_anew(before: Parts, after: Parts) -> Parts:

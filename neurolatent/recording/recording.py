@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place, within
 from neurolatent.recording.bins import bin_sequences
-from neurolatent.recording.cuts import cut_sequences, take_sequences
+from neurolatent.recording.cuts import block_sequences, cut_sequences, take_sequences
 from neurolatent.recording.digest import describe, fingerprint
 from neurolatent.recording.endings import EndOfLife, end_sequences
 from neurolatent.recording.faults import refuse_faults, true_or_false
@@ -19,6 +19,7 @@ from neurolatent.recording.limits import mask_outside
 from neurolatent.recording.of import parts_of
 from neurolatent.recording.parts import Parts
 from neurolatent.recording.signal import Signal
+from neurolatent.recording.spikes import from_spikes, take_spiking
 from neurolatent.recording.store import load_parts, save_parts
 
 Counts = int | np.integer | Sequence[int] | np.ndarray  # one number of samples, or one per sequence
@@ -65,9 +66,10 @@ class Recording:
         Args:
             data: A Recording (returned as it is); an array (samples, channels) or a list of such arrays, one per
                 sequence; a mapping of signal names to these; a DataFrame with one row per sample; an xarray DataArray
-                or Dataset with a dimension ``time``; a pynapple Tsd or TsdFrame.
+                or Dataset with a dimension ``time``; a pynapple TsGroup (with ``bin_width``), Tsd or TsdFrame.
             options: For arrays those of :func:`neurolatent.recording.arrays.from_arrays` (bin_width, kinds, ids, ...),
-                for DataFrames those of :func:`neurolatent.recording.table.from_table` (sequence, clock, signals, ...).
+                for DataFrames those of :func:`neurolatent.recording.table.from_table` (sequence, clock, signals, ...),
+                for pynapple those of :func:`neurolatent.recording.pynapple.from_pynapple` (bin_width, epochs, ...).
 
         Raises:
             InputError: Values that no recording can hold; the message says where.
@@ -80,6 +82,15 @@ class Recording:
                 )
             return data
         return cls(**parts_of(data, **options)._asdict())
+
+    @classmethod
+    def from_spikes(cls, times: Any, units: Any = None, *, bin_width: float | int, **options: Any) -> "Recording":
+        """A recording of one signal ``spikes``: spike times counted in bins.
+
+        ``times`` maps units to sorted times, or lists them, or holds all with the unit of each in ``units``; for the
+        rest (epochs, observed, channels, ...) and what is refused see :func:`neurolatent.recording.spikes.from_spikes`.
+        """
+        return cls(**from_spikes(times, units, bin_width=bin_width, **options)._asdict())
 
     def save(self, path: str | Path) -> None:
         """Write everything to one netCDF file (suffix .nc), which :meth:`load` reads back exactly.
@@ -206,6 +217,14 @@ class Recording:
             last: First sample that goes; None keeps the end. A number beyond the end keeps the end.
         """
         return self._with(cut_sequences(self.parts, first, last))
+
+    def blocks(self, length: int) -> "Recording":
+        """Each sequence cut into blocks of ``length`` samples, which become sequences (``id/0``, ``id/1``, ...)."""
+        return self._with(block_sequences(self.parts, length))
+
+    def spiking(self, least: int) -> "Recording":
+        """Only units with at least so many observed spikes, in every signal of counts; other signals stay."""
+        return self._with(take_spiking(self.parts, least))
 
     def within(self, valid: Mapping[str, Sequence[float | int]]) -> "Recording":
         """With values outside the (low, high) of their channel masked: not observed, their samples stay."""
