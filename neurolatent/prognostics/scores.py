@@ -57,12 +57,20 @@ def pinball_crps(
     return 2 * np.mean(gap * (levels - (gap < 0)), axis=1)
 
 
+def at_level(
+    quantile: Float[np.ndarray, "units levels"], levels: Float[np.ndarray, " levels"], level: float
+) -> Float[np.ndarray, " units"]:
+    """The quantile of each unit at one level, on straight lines between those that are known."""
+    place = float(np.interp(level, levels, np.arange(len(levels))))
+    low = min(int(place), len(levels) - 2)
+    return quantile[:, low] + (place - low) * (quantile[:, low + 1] - quantile[:, low])
+
+
 def interval_of(
     quantile: Float[np.ndarray, "units levels"], levels: Float[np.ndarray, " levels"], mass: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the central intervals that hold this probability."""
-    ends = [np.array([np.interp(0.5 + side * mass / 2, levels, row) for row in quantile]) for side in (-1, 1)]
-    return ends[0], ends[1]
+    return at_level(quantile, levels, 0.5 - mass / 2), at_level(quantile, levels, 0.5 + mass / 2)
 
 
 def alpha_lambda(

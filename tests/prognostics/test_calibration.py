@@ -8,6 +8,7 @@ from neurolatent.prognostics.calibration import (
     LEVELS,
     Calibration,
     Past,
+    alone,
     calibrate,
     chance_below,
     quantiles,
@@ -141,3 +142,13 @@ def test_thirds_are_of_the_range():
     assert near.tolist() == [True, True, False, False, False, False]
     assert middle.tolist() == [False, False, True, True, False, False]
     assert far.tolist() == [False, False, False, False, True, True]
+
+
+def test_what_rows_say_of_one_another_is_the_calibration_without_its_stretch():
+    """Two spreads at once, each by the same steps as alone."""
+    estimate, _, life, weight, unit = fleet_of_errors(12, 5, 4)
+    pasts = [Past(estimate, spread, life, weight, unit) for spread in (np.full(60, 3.0), 1.0 + estimate / 50)]
+    for past, found in zip(pasts, alone(pasts, neighbours=0.2), strict=True):
+        made = calibrate(past, neighbours=0.2)
+        plain = made._replace(stretch=np.ones_like(made.stretch))
+        np.testing.assert_allclose(found, quantiles(plain, estimate, past.spread, unit=unit), atol=1e-9)
