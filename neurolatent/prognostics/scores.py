@@ -51,10 +51,16 @@ def pinball_crps(
 
     .. math:: CRPS = 2 \int_0^1 (y - q_\tau)(\tau - [y < q_\tau])\, d\tau
 
-    as the mean over evenly spaced levels. Reference: Gneiting and Raftery (2007), JASA 102:359-378, eq. 50 ff.
+    by the trapezoidal rule between the levels; beyond the outermost ones their quantiles stand for what is not known.
+
+    Reference: Gneiting and Raftery (2007), JASA 102:359-378, eq. 50 ff.
     """
     gap = np.asarray(truth, float)[:, None] - quantile
-    return 2 * np.mean(gap * (levels - (gap < 0)), axis=1)
+    late, first, last = gap < 0, levels[0], levels[-1]
+    inside = np.trapezoid(gap * (levels - late), levels, axis=1)
+    below = gap[:, 0] * (first**2 / 2 - late[:, 0] * first)
+    above = gap[:, -1] * ((1 - last**2) / 2 - late[:, -1] * (1 - last))
+    return 2 * (inside + below + above)
 
 
 def at_level(
