@@ -9,6 +9,7 @@ from neurolatent.plots.calibration import (
     standardised,
 )
 from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
+from neurolatent.plots.choice import held_out_curve
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
@@ -36,6 +37,7 @@ __all__ = [
     "figures_of",
     "fleet_overview",
     "forecast_fan",
+    "held_out_curve",
     "house_style",
     "life_curve",
     "objective_trace",

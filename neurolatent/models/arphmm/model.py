@@ -120,6 +120,11 @@ class ARPHMM:
         """Samples at the start of a sequence that are conditioned on."""
         return self.order if self.first == "condition" else 0
 
+    @property
+    def reach(self) -> int:
+        """Samples after one that are predicted from it."""
+        return self.order
+
     def chain_prior(self) -> density.Rows:
         """Dirichlet concentrations of the initial distribution and of the rows of transitions."""
         return concentrations(self.prior, self.allowed, is_ordered=self.is_ordered)
@@ -385,6 +390,16 @@ class ARPHMM:
         inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
         rows = [filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
         return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
+
+    def n_parameters(self, params: ARPHMMParams) -> int:
+        """How many numbers are free: rows of probabilities less one each, coefficients, entries of covariances."""
+        first, _ = self.chain_prior()
+        chain = int((first > 0).sum()) - 1 + int(self.allowed.sum()) - self.n_states
+        advance = int(self.terminal.sum()) if self.n_substates > 1 else 0
+        features = params.covariance.shape[1]
+        triangle = features * (features + 1) // 2
+        sizes = {"full": self.n_states * triangle, "diag": self.n_states * features, "tied": triangle}
+        return chain + advance + np.size(params.coefficients) + sizes.get(self.covariance, self.n_states)
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
