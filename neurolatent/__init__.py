@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
+    from neurolatent.models.hmmglm import HMMGLM
     from neurolatent.preparation import DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARPHMM",
     "EM",
+    "HMMGLM",
     "NUTS",
     "SVI",
     "Candidate",
@@ -62,6 +64,7 @@ _HOMES = {
     "EM": "neurolatent.choices",
     "Fit": "neurolatent.result",
     "Folds": "neurolatent.validation",
+    "HMMGLM": "neurolatent.models.hmmglm",
     "HealthIndicator": "neurolatent.preparation",
     "Knowledge": "neurolatent.recording",
     "NUTS": "neurolatent.choices",

@@ -92,8 +92,10 @@ def _advance_some(
     def step(state: EMState) -> EMState:
         new = model.em_step(state.params, data, use_prior=settings.use_prior, careful=careful)
         former = state.objective[jnp.maximum(state.taken - 1, 0)]
-        change = jnp.abs(new.objective - former) / ((jnp.abs(new.objective) + jnp.abs(former)) / 2 + 1e-300)
-        converged = (state.taken >= settings.min_steps) & (change < settings.tolerance)
+        change = jnp.abs(new.objective - former)
+        size = (jnp.abs(new.objective) + jnp.abs(former)) / 2 + 1e-300
+        is_flat = (change / size < settings.tolerance) | (change < settings.absolute)
+        converged = (state.taken >= settings.min_steps) & is_flat
         failed = ~jnp.isfinite(new.objective)
         keep = converged | failed
         params = jax.tree.map(lambda old, fresh: jnp.where(keep, old, fresh), state.params, new.params)

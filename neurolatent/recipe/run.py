@@ -16,6 +16,7 @@ from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
@@ -30,7 +31,7 @@ from neurolatent.recording import Knowledge, Recording
 from neurolatent.result import Fit
 from neurolatent.validation import Choice, Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM}
+MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM}
 ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI}
 ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 AS_WRITTEN = "as written"  # the arm that is the recipe itself

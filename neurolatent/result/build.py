@@ -101,7 +101,8 @@ def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _log_likelihood(model: Any, draws: Any, selected: Selected) -> np.ndarray:
     """(chain, draw, sequence) log evidence of every sequence under every draw."""
     shape = np.shape(draws[0])[:2]
-    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (-1, *np.shape(leaf)[2:]))) for leaf in draws))
+    count = shape[0] * shape[1]
+    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (count, *np.shape(leaf)[2:]))) for leaf in draws))
     data = jax.tree.map(jnp.asarray, selected.data)
     values = _map_log_likelihood(model, flat, data)
     return np.asarray(values).reshape(*shape, -1)
