@@ -59,3 +59,13 @@ def bits_per(log_score: float, baseline: float, amount: float) -> float:
 def bayes_information(log_likelihood: float, n_parameters: int, n_samples: int) -> float:
     """Bayesian information criterion (Schwarz, 1978): lower is better."""
     return -2 * log_likelihood + n_parameters * float(np.log(n_samples))
+
+
+def wilson_interval(
+    share: Float[np.ndarray, " groups"], count: Float[np.ndarray, " groups"], z: float = 1.6448536269514722
+) -> tuple[Float[np.ndarray, " groups"], Float[np.ndarray, " groups"]]:
+    """Ends of the score interval of a binomial share (Wilson, 1927), 90 % unless told; counts may be fractions."""
+    size = np.maximum(count, 1e-12)
+    centre = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    return centre - half, centre + half
