@@ -13,7 +13,7 @@ from neurolatent.engines import em, nuts, svi
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasDensity, HasEMStep, Model, Selected
+from neurolatent.models.protocols import HasDensity, HasEMStep, Model, ModelWarning, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -22,6 +22,7 @@ from neurolatent.result import Fit
 from neurolatent.result.build import digest, facts_of, groups, versions
 from neurolatent.result.settings import encode
 
+NOTICED = (PreparationWarning, ModelWarning)  # kept in the Fit, not shown
 DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     ARPHMM: lambda model: EM(),
     # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
@@ -57,13 +58,16 @@ def fit(
     """
     whole_number("seed", seed, 0)
     engine, run = engine or DEFAULT_ENGINES[type(model)](model), run or Run()
+    if hasattr(model, "refuse_engine"):
+        model.refuse_engine(engine)  # type: ignore[attr-defined]
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", PreparationWarning)
+        for kind in NOTICED:
+            warnings.simplefilter("always", kind)
         applied, learned = learn_steps(Recording.of(recording), tuple(prepare))
-    noticed = [w for w in caught if issubclass(w.category, PreparationWarning)]
+        selected = model.select(applied.recording, for_training=True, use_knowledge=True)
+    noticed = [w for w in caught if issubclass(w.category, NOTICED)]
     for other in [w for w in caught if w not in noticed]:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    selected = model.select(applied.recording, for_training=True, use_knowledge=True)
     signal = model.signal_of(selected.recording)  # type: ignore[attr-defined]
     facts = facts_of(selected.recording, signal) | {"channels": applied.recording.signal(signal).names}
     identity = {"model": encode(model), "engine": encode(engine), "seed": seed, "data": facts["fingerprint"]}

@@ -35,7 +35,8 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
         return []
     trace = fit.idata["trace"]
     objective, best = trace["objective"].values, int(trace["best"])
-    own = objective[best][np.isfinite(objective[best])]
+    settling = int(trace["settling"]) if "settling" in trace else 0  # a schedule's objective may fall
+    own = objective[best][np.isfinite(objective[best])][settling:]
     size = np.maximum(np.abs(own[:-1]), 1.0)
     fall = float(np.max((own[:-1] - own[1:]) / size, initial=0.0)) if len(own) else np.nan
     at_best = restarts_at_best(objective)

@@ -7,12 +7,14 @@ import numpy as np
 from neurolatent.diagnostics.rows import Row, graded
 from neurolatent.result import Fit
 
-SHARE_WARN, SHARE_FAIL = 0.01, 0.001  # share of all samples that the least visited state holds
+SHARE_WARN, SHARE_FAIL = 0.02, 0.001  # share of all samples that the least visited state holds
 COVERAGE_PASS, COVERAGE_WARN = 0.03, 0.08  # distance of the 90 % one-step interval's coverage from 90 %
 
 
 def state_rows(fit: Fit) -> Iterable[Row]:
     """Are all states used, and told apart?"""
+    if "smoothed" not in fit.idata["latents"]:
+        return []
     smoothed = fit.idata["latents"]["smoothed"].values
     inside = np.isfinite(smoothed).all(axis=1)
     share = smoothed[inside].mean(axis=0)
@@ -34,6 +36,7 @@ def state_rows(fit: Fit) -> Iterable[Row]:
             "The states are not well told apart: choose fewer, or state more knowledge.",
         ),
     ]
+    rows += _dwell_rows(fit)
     if "agreement" in fit.idata["latents"]:
         agreement = float(fit.idata["latents"]["agreement"].values.min())
         advice = "Data and knowledge disagree on a sequence: look at its knowledge, and lower its confidence."
@@ -49,33 +52,72 @@ def state_rows(fit: Fit) -> Iterable[Row]:
     return rows
 
 
+def _dwell_rows(fit: Fit) -> list[Row]:
+    """Does a state that can be left last longer than a single sample?"""
+    stay = np.diagonal(np.asarray(fit.params.transition))
+    if len(stay) == 1:
+        return []
+    shortest = float(np.min(1 / np.maximum(1 - stay, 1e-12)))
+    return [
+        Row(
+            "shortest expected stay in a state (samples)",
+            shortest,
+            ">= 2",
+            graded(shortest, shortest >= 2, True),
+            "A state that is left at once explains single samples, not a condition: choose fewer, or a larger kappa.",
+        )
+    ]
+
+
 def prediction_rows(fit: Fit) -> Iterable[Row]:
     """Are the one-step predictions calibrated and their residuals independent?"""
     latents = fit.idata["latents"]
+    if "residual" not in latents:
+        return []
     z = np.clip(latents["residual"].values, -40.0, 40.0)  # beyond that the probability is below the smallest number
     inside = np.isfinite(z).all(axis=1)
-    covered = float((np.abs(z[inside]) <= 1.6448536269514722).mean())
-    off = abs(covered - 0.9)
+    spread = _coverage(z[inside]) if fit.model.residual_is_normal else _dispersion(z[inside])
     ids = latents["sample_sequence"].values
     paired = inside[1:] & inside[:-1] & (ids[1:] == ids[:-1])
     lagged = [_correlation(z[1:, d][paired], z[:-1, d][paired]) for d in range(z.shape[1])]
     correlation = max(lagged, key=abs)
     return [
-        Row(
-            "coverage of the 90 % one-step intervals",
-            covered,
-            "0.87 to 0.93",
-            graded(off, off <= COVERAGE_PASS, off <= COVERAGE_WARN),
-            "The noise is not as the model says: try more states, another order, or look for outliers.",
-        ),
+        spread,
         Row(
             "lag-1 correlation of the residuals",
             correlation,
             "within 0.2",
             graded(correlation, abs(correlation) <= 0.2, True),
-            "The autoregression leaves structure: raise the order, or smooth the signal less.",
+            "The regression on the past leaves structure: take more lags, or smooth the signal less.",
         ),
     ]
+
+
+def _coverage(z: np.ndarray) -> Row:
+    """Of the 90 % intervals, where residuals are standard normal."""
+    covered = float((np.abs(z) <= 1.6448536269514722).mean())
+    off = abs(covered - 0.9)
+    return Row(
+        "coverage of the 90 % one-step intervals",
+        covered,
+        "0.87 to 0.93",
+        graded(off, off <= COVERAGE_PASS, off <= COVERAGE_WARN),
+        "The noise is not as the model says: try more states, another order, or look for outliers.",
+    )
+
+
+def _dispersion(z: np.ndarray) -> Row:
+    """Variance of the Pearson residuals of counts and choices: that of the channel where it is farthest from 1."""
+    variance = (z**2).mean(axis=0)
+    worst = float(variance[np.argmax(np.abs(np.log(np.maximum(variance, 1e-12))))])
+    off = abs(np.log(max(worst, 1e-12)))
+    return Row(
+        "dispersion of the one-step predictions (worst channel)",
+        worst,
+        "0.8 to 1.25",
+        graded(off, off <= np.log(1.25), off <= np.log(2.0)),
+        "Above 1 the data vary more than the model says, below 1 less: try more states, another history, other bins.",
+    )
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
@@ -87,6 +129,8 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 def dynamics_rows(fit: Fit) -> Iterable[Row]:
     """Is each state's autoregression stable?"""
+    if not hasattr(fit.params, "coefficients"):
+        return []
     coefficients = np.asarray(fit.params.coefficients)
     n_states, features, regressors = coefficients.shape
     order = (regressors - 1) // features

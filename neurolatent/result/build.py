@@ -15,7 +15,7 @@ from neurolatent.models.protocols import Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
-OF_STEPS = ("objective", "best")  # parts of an engine's trace that are not per draw
+OF_STEPS = ("objective", "best", "settling")  # parts of an engine's trace that are not per draw
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
 
 
@@ -83,7 +83,8 @@ def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
     """The objective, where the engine climbs one."""
     if "objective" not in trace:
         return xr.Dataset()
-    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), "best": ((), int(trace["best"]))})
+    single = {name: ((), int(trace[name])) for name in ("best", "settling") if name in trace}
+    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), **single})
 
 
 def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -116,6 +116,11 @@ class ARPHMM:
         return self.transitions != "ergodic"
 
     @property
+    def residual_is_normal(self) -> bool:
+        """Whether ``residual`` is standard normal if the model is right."""
+        return True
+
+    @property
     def skipped(self) -> int:
         """Samples at the start of a sequence that are conditioned on."""
         return self.order if self.first == "condition" else 0
@@ -203,7 +208,14 @@ class ARPHMM:
         """Whether the default start needs no restarts: one state, or knowledge that tells the states apart."""
         return self.n_states == 1 or tells_states_apart(data)
 
-    def em_step(self, params: ARPHMMParams, data: ARPHMMData, *, use_prior: bool, careful: bool = True) -> Step:
+    @property
+    def settling(self) -> int:
+        """No schedule: EM climbs from the first step on."""
+        return 0
+
+    def em_step(
+        self, params: ARPHMMParams, data: ARPHMMData, *, use_prior: bool, step: Any = 0, careful: bool = True
+    ) -> Step:
         """One update; the objective is log L_w (plus the log prior) at the parameters that came in.
 
         With the prior, or with ``ridge`` and ``floor`` at zero, the objective never falls.

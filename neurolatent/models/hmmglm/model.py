@@ -12,31 +12,39 @@ Neural Computation 23(5):1071-1132; Ashwood et al. (2022), Nature Neuroscience 2
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpyro
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, positive, whole_number
-from neurolatent.models.arphmm.prior import chain_log_prior
+from neurolatent.choices import EM, Engine
 from neurolatent.models.arphmm.selection import with_channels
+from neurolatent.models.hmmglm import density
 from neurolatent.models.hmmglm import select as door
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.driven import Driven
 from neurolatent.models.hmmglm.families import Bernoulli, Categorical, Gaussian, Poisson
 from neurolatent.models.hmmglm.history import Exponential, Kernel, Learned, NoHistory, RaisedCosine, Taps
-from neurolatent.models.hmmglm.inference import beliefs
+from neurolatent.models.hmmglm.inference import beliefs, coefficients
 from neurolatent.models.hmmglm.lapse import Lapses
 from neurolatent.models.hmmglm.mstep import Layout
-from neurolatent.models.hmmglm.params import SIDES, TYPES, HMMGLMParams, permuted
-from neurolatent.models.hmmglm.priors import Hierarchical, Ridge, normal_log_density
-from neurolatent.models.hmmglm.programs import log_likelihood_of, posterior_of
+from neurolatent.models.hmmglm.onehot import OneHot
+from neurolatent.models.hmmglm.params import SIDES, TYPES, HMMGLMParams, matched, permuted
+from neurolatent.models.hmmglm.priors import Hierarchical, Ridge, refuse_couplings_only
+from neurolatent.models.hmmglm.programs import filter_one, forecast_of, log_likelihood_of, posterior_of
+from neurolatent.models.hmmglm.simulate import simulated
+from neurolatent.models.hmmglm.sparse import Horseshoe, SpikeSlab
 from neurolatent.models.hmmglm.start import noisy_start
+from neurolatent.models.hmmglm.stream import Sample, StreamState, stream_start
 from neurolatent.models.hmmglm.update import update_chain, update_lapses, update_regressions
 from neurolatent.models.protocols import Latents, Selected, Step
+from neurolatent.precision import in_double
 from neurolatent.recording import Recording
 
 SelfCoupling = Literal["none", "zero", "free", "shared"]
@@ -58,7 +66,7 @@ class HMMGLM:
     covariate_channels: tuple[str, ...] = ()  # () for all; one called "bias" is left out, the model has its own
     self_coupling: SelfCoupling = "free"  # of the targets: like any other weight, zero, or lags of its own
     bias: Literal["state", "shared"] = "state"
-    prior: Ridge | Hierarchical = field(default_factory=Ridge)
+    prior: Ridge | Hierarchical | OneHot | Horseshoe | SpikeSlab = field(default_factory=Ridge)
     bias_sd: float | int | None = None  # None: that of the weights for choices with Ridge, else 10
     taps_sd: float | int = 10.0  # of a target's own lags; ours
     alpha: float | int = 1.0  # Dirichlet concentration of every row of transitions; 2: single animals (Ashwood)
@@ -86,6 +94,14 @@ class HMMGLM:
             raise InputError("lapses belong to choices between two: take family=Bernoulli(), or leave them out")
         if isinstance(self.family, Categorical) and not isinstance(self.kernel, NoHistory):
             raise InputError("the past of a choice among several classes is no regressor: put it into the covariates")
+        if isinstance(self.prior, (OneHot, Horseshoe, SpikeSlab)):
+            one = isinstance(self.kernel, (Exponential, Learned))
+            refuse_couplings_only(
+                self.prior,
+                has_history=self.kernel.length > 0,
+                has_covariates=self.covariates is not None,
+                one_weight=one,
+            )
 
     # --- what follows from the choices ---------------------------------------------------------------------------
 
@@ -136,7 +152,7 @@ class HMMGLM:
     @property
     def newton_prior(self) -> Any:
         """The normal prior of the weights in a Fisher-scoring step."""
-        return self.prior
+        return self.prior.start if isinstance(self.prior, (Horseshoe, SpikeSlab)) else self.prior
 
     @functools.cached_property
     def pooled(self) -> "HMMGLM":
@@ -260,17 +276,29 @@ class HMMGLM:
         """Whether restarts would repeat the first one: with one state they do."""
         return self.n_states == 1
 
-    def em_step(self, params: HMMGLMParams, data: HMMGLMData, *, use_prior: bool, careful: bool = True) -> Step:
+    @property
+    def settling(self) -> int:
+        """EM steps before the objective is that of an ordinary EM: the annealing of the one-hot prior."""
+        return self.prior.settling if isinstance(self.prior, OneHot) else 0
+
+    def em_step(
+        self, params: HMMGLMParams, data: HMMGLMData, *, use_prior: bool, step: Any = 0, careful: bool = True
+    ) -> Step:
         """One update; the objective is the log evidence (plus the log prior) at the parameters that came in.
 
-        It never falls: the regressions take Fisher-scoring steps that are kept only where they help.
+        After ``settling`` steps it never falls: the regressions take Fisher-scoring steps that are kept only where they
+        help.
         """
         found = beliefs(self, params, data, careful=careful)
         objective = found.filtered.log_evidence.sum() + (self.log_prior(params, data) if use_prior else 0.0)
         updated = update_chain(self, params, data, found)
         updated, weight = update_lapses(self, updated, data, found.smoothed)
-        updated = update_regressions(self, updated, data, weight, use_prior=use_prior, steps=4 if self.is_choice else 2)
-        updated = self.prior.learned(updated, self.free(data))
+        if isinstance(self.prior, OneHot):
+            updated = self.prior.update(self, updated, data, weight, use_prior=use_prior, step=step)
+        else:
+            steps = 4 if self.is_choice else 2
+            updated = update_regressions(self, updated, data, weight, use_prior=use_prior, steps=steps)
+            updated = self.newton_prior.learned(updated, self.free(data))
         share = found.smoothed.sum(axis=(0, 1)) / jnp.maximum(data.lengths.sum(), 1)
         return Step(updated, objective, share < FEW_VISITS, found.is_right)
 
@@ -289,20 +317,45 @@ class HMMGLM:
     # --- density -------------------------------------------------------------------------------------------------
 
     def log_prior(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, ""]:
-        """Log density of the priors at these parameters, nats."""
-        rows = self.chain_prior()
-        chain = chain_log_prior(params.initial, params.transition, rows)
-        bias = jnp.asarray(params.bias)[:1] if self.bias == "shared" else jnp.asarray(params.bias)
-        whole = np.ones(bias.shape[1:], bool)
-        total = chain + normal_log_density(bias, jnp.asarray(data.centre), self.spread_of_bias, whole)
-        if self.has_own_lags:
-            taps = jnp.asarray(params.taps)[:1] if self.self_coupling == "shared" else jnp.asarray(params.taps)
-            total += normal_log_density(taps, 0.0, self.taps_sd, np.ones(taps.shape[1:], bool))
-        return total + self.prior.log_density(params, self.free(data))
+        """Log density of the priors at these parameters, nats; under a sparse prior that of EM's start."""
+        return density.log_prior(self, params, data)
 
     def log_likelihood(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, " sequences"]:
         """Log probability of each sequence, nats."""
         return log_likelihood_of(self, params, data)
+
+    def numpyro_model(self, data: HMMGLMData) -> None:
+        """Declare priors and likelihood, with the states summed out; the one definition of the density."""
+        params = density.sample_params(self, data)
+        numpyro.factor("hmmglm", self.log_likelihood(params, data).sum())
+
+    def unconstrained_start(self, params: HMMGLMParams, data: HMMGLMData) -> dict[str, Array]:
+        """Values of the program's sites at these parameters, moved off the edges of the simplices."""
+        return density.sites_at(self, HMMGLMParams(*map(jnp.asarray, params)), data)
+
+    def relabel(self, draws: HMMGLMParams, reference: HMMGLMParams, data: HMMGLMData) -> HMMGLMParams:
+        """Draws (leading axis) with their states matched to those of a reference by the distance of their weights."""
+        if self.n_states == 1:
+            return draws
+        target = np.asarray(coefficients(reference)).reshape(self.n_states, -1)
+        out = []
+        for number in range(len(draws.initial)):
+            one = HMMGLMParams(*(np.asarray(leaf)[number] for leaf in draws))
+            own = np.asarray(coefficients(one)).reshape(self.n_states, -1)
+            out.append(permuted(one, matched(((target[:, None] - own[None]) ** 2).sum(axis=-1))))
+        return HMMGLMParams(*(np.stack(leaves) for leaves in zip(*out, strict=True)))
+
+    def refuse_engine(self, engine: Engine) -> None:
+        """Refuse an engine that does not learn under this prior."""
+        name = type(self.prior).__name__
+        if isinstance(self.prior, (Horseshoe, SpikeSlab)) and isinstance(engine, EM):
+            raise InputError(
+                f"{name} has no mode for EM to find: take NUTS or SVI, or the prior OneHot or Hierarchical"
+            )
+        if isinstance(self.prior, OneHot) and not isinstance(engine, EM):
+            raise InputError(
+                f"OneHot is learned by EM: for draws take the prior SpikeSlab, not {type(engine).__name__}"
+            )
 
     # --- posterior -----------------------------------------------------------------------------------------------
 
@@ -316,6 +369,59 @@ class HMMGLM:
         has_knowledge = bool((np.asarray(data.log_weights) != 0).any())
         latents, is_right = posterior_of(self, params, data, False, has_knowledge)
         return latents if is_right else posterior_of(self, params, data, True, has_knowledge)[0]
+
+    def forecast(
+        self, params: HMMGLMParams, data: HMMGLMData, key: PRNGKeyArray, *, horizon: int, n_paths: int
+    ) -> tuple[Array, Array]:
+        """Simulated targets (sequences, paths, horizon, targets) and states after the end of each sequence."""
+        return forecast_of(self, params, data, key, horizon, n_paths)
+
+    @in_double
+    def simulate(
+        self,
+        params: HMMGLMParams,
+        key: PRNGKeyArray,
+        lengths: Sequence[int],
+        *,
+        covariates: Sequence[np.ndarray] | None = None,
+        inputs: Sequence[np.ndarray] | None = None,
+    ) -> Recording:
+        """A recording drawn from the model, with the true states as the signal ``state``.
+
+        Args:
+            covariates: (samples, covariates) of each sequence; None draws them from a standard normal distribution.
+            inputs: The same for the inputs of the transitions.
+
+        Raises:
+            InputError: Counts that would excite themselves without end, or did.
+        """
+        return simulated(self, params, key, lengths, covariates=covariates, inputs=inputs)
+
+    @in_double
+    def filter_start(self, params: HMMGLMParams) -> StreamState:
+        """Where a stream starts: nothing seen yet."""
+        return jax.device_get(stream_start(params, self.kernel.length))
+
+    @in_double
+    def filter_step(
+        self,
+        params: HMMGLMParams,
+        state: StreamState,
+        y: ArrayLike | Sequence[float | int],
+        *,
+        covariates: ArrayLike | Sequence[float | int] = (),
+        inputs: ArrayLike | Sequence[float | int] = (),
+    ) -> tuple[StreamState, np.ndarray]:
+        """One more sample of a stream (NaN where nothing was observed), and the state probabilities after it."""
+        sample = Sample(*(np.atleast_1d(np.asarray(v, float)) for v in (y, covariates, inputs)))
+        if isinstance(self.family, Categorical):
+            classes = np.arange(1, self.family.n_classes)
+            sample = sample._replace(y=np.where(np.isfinite(sample.y), sample.y == classes, np.nan))
+        if sample.y.shape != params.bias.shape[-1:]:
+            raise InputError(
+                f"a sample of this stream has {params.bias.shape[-1]} targets, got the shape {np.shape(y)}"
+            )
+        return jax.device_get(filter_one(self, params, state, sample))
 
     def state_means(self, eta: Array, params: HMMGLMParams) -> Array:
         """Expected targets under each state, from the linear predictors."""
@@ -369,8 +475,11 @@ class HMMGLM:
             "taps": self.has_own_lags,
             "noise": self.has_noise,
             "kernel": self.learns_kernel,
-            "centre": isinstance(self.prior, Hierarchical),
-            "spread": isinstance(self.prior, Hierarchical),
+            "centre": isinstance(self.prior, (Hierarchical, Horseshoe, SpikeSlab)),
+            "spread": isinstance(self.prior, (Hierarchical, Horseshoe, SpikeSlab)),
+            "connectome": isinstance(self.prior, (OneHot, SpikeSlab)),
+            "types": isinstance(self.prior, OneHot),
+            "strength": isinstance(self.prior, OneHot),
             "lapse": self.lapses is not None,
             "drive": self.driven is not None,
         }

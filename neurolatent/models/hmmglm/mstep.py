@@ -8,6 +8,7 @@ Coefficients that all states share (a common bias, a common self-coupling) join 
 information is an arrow of blocks, and what belongs to single states is eliminated first (Schur complement).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -41,28 +42,45 @@ class Layout(NamedTuple):
 
 def fisher_step(family: AnyFamily, beta: Beta, noise: Array, rows: Rows, *, prior: Quadratic, layout: Layout) -> Beta:
     """The coefficients after one step."""
-    groups = rows.observed.shape[-1]
+    groups, common = rows.observed.shape[-1], np.asarray(layout.common)
     found = totals(family, beta, noise, rows)
-    grouped = lambda leaf: jnp.asarray(leaf).reshape(*leaf.shape[:-2], groups, -1)  # noqa: E731
-    pull = grouped(prior.precision * (prior.mean - beta))
-    free, common = grouped(layout.free), np.asarray(layout.common).reshape(groups, -1)
-    direction = _direction(found, pull, grouped(prior.precision), free, common).reshape(beta.shape)
-    ties = bool(common.any())
+    pull = grouped(prior.precision * (prior.mean - beta), groups)
+    move = direction(found, pull, grouped(prior.precision, groups), grouped(layout.free, groups), common)
+    penalty = lambda at: grouped(-0.5 * prior.precision * (at - prior.mean) ** 2, groups).sum(axis=-1)  # noqa: E731
+    value = lambda at: value_of(family, at, noise, rows) + penalty(at)  # noqa: E731
+    return climb(beta, move.reshape(beta.shape), value, found.value + penalty(beta), ties=bool(common.any()))
 
-    def objective(value: Array, at: Beta) -> Array:
-        penalised = value - 0.5 * grouped(prior.precision * (at - prior.mean) ** 2).sum(axis=-1)
-        return penalised.sum(axis=0, keepdims=True) if ties else penalised
 
-    before = objective(found.value, beta)
-    per_target = lambda choice: jnp.repeat(choice, beta.shape[1] // groups, axis=1)[..., None]  # noqa: E731
-    rises = lambda at: objective(value_of(family, at, noise, rows), at) >= before  # noqa: E731
-    whole = beta + direction
+def grouped(leaf: Array | np.ndarray, groups: int) -> Float[Array, "*states groups coefficients"]:
+    """(..., targets, coefficients) with the coefficients of the targets of one group side by side."""
+    array = jnp.asarray(leaf)
+    return array.reshape(*array.shape[:-2], groups, array.shape[-2] // groups * array.shape[-1])
+
+
+def climb(
+    begin: Beta,
+    move: Beta,
+    value: Callable[[Beta], Float[Array, "states groups"]],
+    before: Float[Array, "states groups"],
+    *,
+    ties: bool,
+) -> Beta:
+    """The whole move where it does not lower the value of its group, else a part of it that does not, else none.
+
+    Args:
+        ties: The states of a group move together, or not at all.
+    """
+    joined = lambda values: values.sum(axis=0, keepdims=True) if ties else values  # noqa: E731
+    size = begin.shape[1] // before.shape[1]
+    per_target = lambda choice: jnp.repeat(choice, size, axis=1)[..., None]  # noqa: E731
+    rises = lambda at: joined(value(at)) >= joined(before)  # noqa: E731
+    whole = begin + move
     good = rises(whole)
 
     def search() -> Beta:
-        best, done = jnp.where(per_target(good), whole, beta), good
+        best, done = jnp.where(per_target(good), whole, begin), good
         for step in STEPS:
-            at = beta + step * direction
+            at = begin + step * move
             helps = ~done & rises(at)
             best, done = jnp.where(per_target(helps), at, best), done | helps
         return best
@@ -70,18 +88,21 @@ def fisher_step(family: AnyFamily, beta: Beta, noise: Array, rows: Rows, *, prio
     return jax.lax.cond(good.all(), lambda: whole, search)
 
 
-def _direction(found: Totals, pull: Array, precision: Array, free: Array, common: np.ndarray) -> Array:
-    """The Newton direction (states, groups, coefficients of the group); zero where a coefficient is not free."""
-    keep = free.astype(pull.dtype)
+def direction(found: Totals, pull: Array, precision: Array, free: Array, common: np.ndarray) -> Array:
+    """The Newton direction (states, groups, coefficients of the group); zero where a coefficient is not free.
+
+    Args:
+        pull: Slope of the log prior.
+        common: (targets, coefficients) what all states share.
+    """
+    keep, shared = free.astype(pull.dtype), np.asarray(common).reshape(pull.shape[1], -1)
     size = pull.shape[-1]
     identity = jnp.eye(size, dtype=pull.dtype)
     scale = jnp.trace(found.information, axis1=-2, axis2=-1)[..., None, None] / size
     full = found.information + precision[..., None] * identity + JITTER * (scale + 1e-12) * identity
     matrix = full * (keep[..., :, None] * keep[..., None, :]) + identity * (1 - keep[..., None])
     slope = (found.gradient + pull) * keep
-    if not common.any():
-        return _solve(matrix, slope)
-    return _arrow(matrix, slope, common[0])
+    return _arrow(matrix, slope, shared[0]) if shared.any() else _solve(matrix, slope)
 
 
 def _arrow(matrix: Array, slope: Array, common: np.ndarray) -> Array:

@@ -47,3 +47,10 @@ def permuted(params: HMMGLMParams, order: np.ndarray) -> HMMGLMParams:
         name: np.asarray(leaf)[order] for name, leaf in params._asdict().items() if name in PER_STATE and np.size(leaf)
     }
     return params._replace(transition=np.asarray(params.transition)[order][:, order], **moved)
+
+
+def matched(cost: np.ndarray) -> np.ndarray:
+    """The order that pairs rows with columns at the least total cost: column ``order[i]`` belongs to row i."""
+    from scipy.optimize import linear_sum_assignment  # slow to import, and only some results need it
+
+    return linear_sum_assignment(cost)[1]

@@ -14,6 +14,7 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float
 
 from neurolatent.checks import InputError, positive
+from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.params import HMMGLMParams
 
 LOG_2PI = 1.8378770664093453
@@ -47,7 +48,7 @@ class Ridge:
         """Log density of the weights."""
         return normal_log_density(params.weights, 0.0, self.sd, free)
 
-    def sample(self, n_states: int, free: Free) -> dict[str, Array]:
+    def sample(self, n_states: int, free: Free, data: HMMGLMData) -> dict[str, Array]:
         """The site of the weights."""
         return {"weights": free_site("weights", n_states, free, jnp.zeros(int(free.sum())), jnp.asarray(self.sd))}
 
@@ -109,7 +110,7 @@ class Hierarchical:
         variance = params.spread**2
         return around + shape * jnp.log(rate) - gammaln(shape) - (shape + 1) * jnp.log(variance) - rate / variance
 
-    def sample(self, n_states: int, free: Free) -> dict[str, Array]:
+    def sample(self, n_states: int, free: Free, data: HMMGLMData) -> dict[str, Array]:
         """Sites of the mean, the variance and the weights."""
         centre = free_site("centre", 1, free, jnp.zeros(int(free.sum())), jnp.asarray(self.centre_sd))[0]
         spread = jnp.asarray(self.sd, centre.dtype)

@@ -11,14 +11,11 @@ from neurolatent.models.arphmm.selection import with_channels
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.families import AnyFamily, Bernoulli, Categorical, Gaussian, Poisson
 from neurolatent.models.hmmglm.history import Kernel, filtered_history
+from neurolatent.models.protocols import ModelWarning
 from neurolatent.recording import Recording, Signal
 
 FEW_SPIKES = 10  # spec of the method, section 12
 RARE, FREQUENT = 1e-3, 20.0  # mean counts per bin beyond which the bin width is doubtful
-
-
-class ModelWarning(UserWarning):
-    """Something about the data that a model can live with, but the user should know."""
 
 
 class Taken(NamedTuple):
