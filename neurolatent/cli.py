@@ -388,21 +388,22 @@ def simulate(
 @app.command()
 def describe(
     data: Annotated[Path, typer.Argument(help="A data file.", metavar="DATA")],
-    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf or cmapss.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf, cmapss or nwb.")] = None,
     sequence: Annotated[str | None, typer.Option("--sequence", help="Column that names the sequence.")] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="Column with the clock time.")] = None,
+    bin_width: Annotated[float | None, typer.Option("--bin-width", help="Width of a bin (NWB, spike times).")] = None,
     as_json: Json = False,
 ) -> int:
-    """Say what is in a data file, as the models will see it."""
-    from neurolatent.loaders import load
+    """Say what is in a data file and what of it is left unread, and how the models will see it."""
+    from neurolatent.loaders import describe as describe_file
 
-    options = {k: v for k, v in (("sequence", sequence), ("clock", clock)) if v is not None}
-    recording = load(data, format=format, **options)
+    given = {"sequence": sequence, "clock": clock, "bin_width": bin_width}
+    options = {key: value for key, value in given.items() if value is not None}
+    description = describe_file(data, format=format, **options)
     if as_json:
-        facts = {"sequences": recording.n_sequences, "samples": recording.n_samples, "signals": list(recording.signals)}
-        _print_json({**facts, "history": list(recording.history), "fingerprint": recording.fingerprint()})
+        _print_json(description.facts())
     else:
-        print(recording.describe())
+        print(description)
     return DONE
 
 
