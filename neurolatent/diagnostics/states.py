@@ -8,6 +8,7 @@ from neurolatent.diagnostics.rows import Row, graded
 from neurolatent.result import Fit
 
 SHARE_WARN, SHARE_FAIL = 0.02, 0.001  # share of all samples that the least visited state holds
+VARIANCE_LOW, VARIANCE_HIGH = 0.8, 1.25  # of residuals that have variance 1 if the model is right; ours
 COVERAGE_PASS, COVERAGE_WARN = 0.03, 0.08  # distance of the 90 % one-step interval's coverage from 90 %
 
 
@@ -70,17 +71,19 @@ def _dwell_rows(fit: Fit) -> list[Row]:
 
 
 def prediction_rows(fit: Fit) -> Iterable[Row]:
-    """Are the one-step predictions calibrated and their residuals independent?"""
+    """Are the one-step predictions calibrated and their residuals independent?
+
+    Residuals of counts and choices are not normal: of these the variance is asked for instead of a coverage.
+    """
     latents = fit.idata["latents"]
+    if not getattr(fit.model, "residual_is_normal", True):
+        return _pearson_rows(latents["residual"].values, latents["sample_sequence"].values)
     if "residual" not in latents:
         return []
     z = np.clip(latents["residual"].values, -40.0, 40.0)  # beyond that the probability is below the smallest number
     inside = np.isfinite(z).all(axis=1)
     spread = _coverage(z[inside]) if fit.model.residual_is_normal else _dispersion(z[inside])
-    ids = latents["sample_sequence"].values
-    paired = inside[1:] & inside[:-1] & (ids[1:] == ids[:-1])
-    lagged = [_correlation(z[1:, d][paired], z[:-1, d][paired]) for d in range(z.shape[1])]
-    correlation = max(lagged, key=abs)
+    correlation = _largest_lagged(z, latents["sample_sequence"].values)
     return [
         spread,
         Row(
@@ -120,6 +123,37 @@ def _dispersion(z: np.ndarray) -> Row:
     )
 
 
+def _pearson_rows(residual: np.ndarray, ids: np.ndarray) -> Iterable[Row]:
+    """Variance and lag-1 correlation of (y - mean) / sd, of the channel that is farthest off."""
+    variances = np.nanvar(residual, axis=0)
+    variance = float(variances[np.argmax(np.abs(np.log(np.maximum(variances, 1e-12))))])
+    correlation = _largest_lagged(residual, ids)
+    return [
+        Row(
+            "variance of the residuals, the channel farthest from 1",
+            variance,
+            f"{VARIANCE_LOW} to {VARIANCE_HIGH}",
+            graded(variance, VARIANCE_LOW <= variance <= VARIANCE_HIGH, True),
+            "Counts vary otherwise than the model says: try more states, covariates, or another bin width.",
+        ),
+        Row(
+            "lag-1 correlation of the residuals",
+            correlation,
+            "within 0.2",
+            graded(correlation, abs(correlation) <= 0.2, True),
+            "The past leaves structure: add history or covariates of earlier samples.",
+        ),
+    ]
+
+
+def _largest_lagged(z: np.ndarray, ids: np.ndarray) -> float:
+    """The largest correlation, over channels, of samples with those before them in the same sequence."""
+    inside = np.isfinite(z)
+    paired = inside[1:] & inside[:-1] & (ids[1:] == ids[:-1])[:, None]
+    lagged = [_correlation(z[1:, d][paired[:, d]], z[:-1, d][paired[:, d]]) for d in range(z.shape[1])]
+    return max(lagged, key=abs)
+
+
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Of paired values; 0 where there are too few to have one."""
     if len(x) < 3 or not (x.std() > 0 and y.std() > 0):
@@ -130,6 +164,8 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 def dynamics_rows(fit: Fit) -> Iterable[Row]:
     """Is each state's autoregression stable?"""
     if not hasattr(fit.params, "coefficients"):
+        return []
+    if "coefficients" not in fit.params._fields:
         return []
     coefficients = np.asarray(fit.params.coefficients)
     n_states, features, regressors = coefficients.shape

@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place, within
 from neurolatent.recording.bins import bin_sequences
-from neurolatent.recording.cuts import cut_sequences, take_sequences
+from neurolatent.recording.cuts import cut_into_blocks, cut_sequences, take_sequences
 from neurolatent.recording.digest import describe, fingerprint
 from neurolatent.recording.endings import EndOfLife, end_sequences
 from neurolatent.recording.faults import refuse_faults, true_or_false
@@ -223,6 +223,16 @@ class Recording:
             last: First sample that goes; None keeps the end. A number beyond the end keeps the end.
         """
         return self._with(cut_sequences(self.parts, first, last))
+
+    def blocks(self, samples: int) -> "Recording":
+        """Each sequence cut into blocks of so many samples, which become sequences; a rest at the end is dropped.
+
+        The table of sequences tells of which sequence each is a ``block``, in the column ``of``.
+
+        Raises:
+            InputError: A sequence shorter than a block, or knowledge that speaks of whole sequences.
+        """
+        return self._with(cut_into_blocks(self.parts, samples))
 
     def within(self, valid: Mapping[str, Sequence[float | int]]) -> "Recording":
         """With values outside the (low, high) of their channel masked: not observed, their samples stay."""

@@ -42,6 +42,7 @@ from neurolatent.models.hmmglm.simulate import simulated
 from neurolatent.models.hmmglm.sparse import Horseshoe, SpikeSlab
 from neurolatent.models.hmmglm.start import noisy_start
 from neurolatent.models.hmmglm.stream import Sample, StreamState, stream_start
+from neurolatent.models.hmmglm.uncertainty import standard_errors
 from neurolatent.models.hmmglm.update import update_chain, update_lapses, update_regressions
 from neurolatent.models.protocols import Latents, Selected, Step
 from neurolatent.precision import in_double
@@ -141,6 +142,11 @@ class HMMGLM:
     def skipped(self) -> int:
         """Samples at the start of a sequence that are conditioned on: none, the past before it counts as 0."""
         return 0
+
+    @property
+    def reach(self) -> int:
+        """Samples after one that are predicted from it."""
+        return self.kernel.length
 
     @property
     def spread_of_bias(self) -> float:
@@ -356,6 +362,21 @@ class HMMGLM:
             raise InputError(
                 f"OneHot is learned by EM: for draws take the prior SpikeSlab, not {type(engine).__name__}"
             )
+
+    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMParams:
+        """Standard errors of bias, weights and taps given the states, in the place of these; NaN where held at zero."""
+        return standard_errors(self, params, data)
+
+    def n_parameters(self, params: HMMGLMParams) -> int:
+        """How many numbers are free: chain, coefficients (shared ones once, zeros not), noise, lapses, inputs, kernel.
+
+        Hyperparameters (centre, spread, connectome) are not counted.
+        """
+        chain = self.n_states**2 - 1 if self.learn_initial else self.n_states * (self.n_states - 1)
+        once = {"bias": self.bias == "shared", "taps": self.self_coupling == "shared"}
+        counts = [np.size(getattr(params, n)) // (self.n_states if tied else 1) for n, tied in once.items()]
+        own = sum(np.size(getattr(params, name)) for name in ("noise", "lapse", "drive"))
+        return chain + sum(counts) + own + int(np.count_nonzero(params.weights)) + max(np.size(params.kernel) - 1, 0)
 
     # --- posterior -----------------------------------------------------------------------------------------------
 
