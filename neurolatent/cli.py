@@ -162,9 +162,11 @@ def _print_outcome(outcome: Any, paths: dict[str, str]) -> None:
 
 
 def _fleet(fitted: Any, recording: Any) -> Any:
+    """One row per unit; None of a model whose states lead to no failure."""
+    from neurolatent.models.protocols import Degrades
     from neurolatent.prognostics import fleet_table
 
-    return fleet_table(fitted, recording)
+    return fleet_table(fitted, recording) if isinstance(fitted.model, Degrades) else None
 
 
 def _ahead(lives: Any) -> dict[str, Any]:

@@ -116,3 +116,26 @@ class HasDensity(Protocol):
     def relabel(self, draws: Params, reference: Params, data: Data) -> Params:
         """Draws (leading axis) with their states matched to a reference."""
         ...
+
+
+@runtime_checkable
+class Degrades(Protocol):
+    """Its states can be those of a unit on its way to a failure: fleets and remaining lives can be told."""
+
+    @property
+    def terminal(self) -> np.ndarray:
+        """(states,) states that are never left."""
+        ...
+
+    def chain_transition(self, params: Params) -> np.ndarray:
+        """(places, places) transitions of the chain, which may have more places than states."""
+        ...
+
+
+@runtime_checkable
+class HasErrors(Protocol):
+    """Can say how sure its parameters are, given the states."""
+
+    def standard_errors(self, params: Params, data: Data, smoothed: Array) -> Params:
+        """Standard errors in the place of the parameters; NaN or nothing where there is none."""
+        ...

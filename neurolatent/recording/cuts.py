@@ -51,8 +51,8 @@ def cut_into_blocks(parts: Parts, samples: int) -> Parts:
     if not counts.all():
         short = int(np.argmin(counts))
         raise InputError(
-            f"{place(name, f'sequence {parts.sequences.id.iloc[short]}')}: its {parts.lengths[short]} samples are fewer "
-            f"than one block of {samples}. Choose shorter blocks, or take the longer sequences only."
+            f"{place(name, f'sequence {parts.sequences.id.iloc[short]}')}: its {parts.lengths[short]} samples are "
+            f"fewer than one block of {samples}. Choose shorter blocks, or take the longer sequences only."
         )
     numbers = np.repeat(np.arange(len(counts)), counts)
     block = np.concatenate([np.arange(n) for n in counts])

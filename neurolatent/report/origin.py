@@ -79,7 +79,10 @@ def provenance_section(material: Material) -> Section:
     given = [
         ("recording", shown.name or "unnamed"),
         ("fingerprint", shown.fingerprint()),
-        ("size", f"{shown.n_sequences} units, {shown.n_samples} samples, every {shown.bin_width:g} {shown.clock_unit}"),
+        (
+            "size",
+            f"{shown.n_sequences} sequences, {shown.n_samples} samples, every {shown.bin_width:g} {shown.clock_unit}",
+        ),
         *_numbered("history", shown.history),
     ]
     fit, trained, versions = fit_facts(material.fit)
@@ -91,7 +94,7 @@ def fit_facts(fit: Fit) -> list[Table]:
     trained = [
         ("recording", fit.facts["name"] or "unnamed"),
         ("fingerprint after preparation", fit.facts["fingerprint"]),
-        ("size", f"{fit.facts['n_sequences']} units, {fit.facts['n_samples']} samples"),
+        ("size", f"{fit.facts['n_sequences']} sequences, {fit.facts['n_samples']} samples"),
         ("modelled signal", fit.facts["signal"]),
         ("knowledge of the states", fit.facts["knowledge"]),
         *_numbered("history", fit.facts["history"]),

@@ -10,26 +10,20 @@ from neurolatent.checks import InputError, whole_number
 from neurolatent.diagnostics import Diagnosis
 from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recording import Recording
-from neurolatent.report.acting import acting_section
-from neurolatent.report.blocks import Section, Text
-from neurolatent.report.choice import choice_section
+from neurolatent.report.blocks import Section
 from neurolatent.report.evidence import (
     HEADLINES,
     HEADLINES_AHEAD,
-    evidence_section,
-    learned_section,
     open_points,
     verdict_words,
 )
 from neurolatent.report.figures import Painter
-from neurolatent.report.fleet import fleet_section
-from neurolatent.report.lines import lines_section
+from neurolatent.report.fleet import count
 from neurolatent.report.material import Material, gather
 from neurolatent.report.origin import card_sections, comparison_section, provenance_section, recipe_section
-from neurolatent.report.outlook import Ahead, Measurements, has_answers
-from neurolatent.report.risk import at_risk, risk_section
-from neurolatent.report.trust import TRUST, trust_section
-from neurolatent.report.units import units_section
+from neurolatent.report.outlook import Ahead, Measurements
+from neurolatent.report.pages import sections_of
+from neurolatent.report.risk import at_risk
 from neurolatent.report.whole import Head, refuse_unwritable, render_page, write_whole
 from neurolatent.result import Fit
 from neurolatent.validation import Choice
@@ -82,34 +76,14 @@ def write_report(
     if prognosis is None and (horizon is not None or measured is not None):
         raise InputError("horizon and measured say how a prognosis is shown, and none is given: give prognosis too")
     ahead = None if prognosis is None else Ahead(prognosis, horizon, measured)
-    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead)
+    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead, choice)
     painter = Painter(len(material.state_names))
-    sections = [fleet_section(material)] if material.outlook is None else ahead_sections(material, painter)
-    sections += [units_section(material, painter)] if material.shown else []
-    sections += [evidence_section(material, painter), learned_section(material, painter)]
-    sections += [choice_section(choice, painter)] if choice is not None else []
+    sections = sections_of(material, painter)
     sections += [comparison_section(comparison, painter)] if comparison is not None else []
     sections += given
     sections += [recipe_section(recipe)] if recipe else []
     sections += [provenance_section(material)]
     return write_whole(path, render(material, sections))
-
-
-def ahead_sections(material: Material, painter: Painter) -> list[Section]:
-    """The sections that a prognosis brings: risks, when to act, what intervals hold, what else was tried."""
-    outlook = material.outlook
-    if outlook is None:
-        return []
-    first = risk_section(material, outlook, painter)
-    if not has_answers(outlook.measured.held_out):
-        doubt = Text("No held-out row had an answer, so it is not known how far to trust what is told.", "caution")
-        return [first, Section("trust", TRUST, [doubt])]
-    return [
-        first,
-        acting_section(material, outlook, painter),
-        trust_section(material, outlook, painter),
-        lines_section(material, outlook, painter),
-    ]
 
 
 def render(material: Material, sections: Sequence[Section]) -> str:
@@ -118,8 +92,8 @@ def render(material: Material, sections: Sequence[Section]) -> str:
     diagnosis, outlook = material.diagnosis, material.outlook
     head = Head(
         title=f"{type(fit.model).__name__} on {material.recording.name or 'an unnamed recording'}",
-        facts=f"{type(fit.model).__name__} with {len(names)} states, by {type(fit.engine).__name__}, "
-        f"learned from {fit.facts['n_sequences']} units of {fit.facts['name'] or 'a recording'}",
+        facts=f"{type(fit.model).__name__} with {count(len(names), 'state')}, by {type(fit.engine).__name__}, "
+        f"learned from {fit.facts['n_sequences']} {material.things} of {fit.facts['name'] or 'a recording'}",
         verdict=diagnosis.verdict,
         headline=(HEADLINES if outlook is None else HEADLINES_AHEAD)[diagnosis.verdict],
         words=verdict_words(material),

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.compiling import compiled
-from neurolatent.models.protocols import Selected
+from neurolatent.models.protocols import HasErrors, Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
@@ -62,6 +62,7 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
         "trace": _trace(trained.trace),
     }
     if trained.draws is None:
+        tree |= _errors(model, trained.params, selected, latents, coords)
         return xr.DataTree.from_dict(tree)
     import arviz_base  # slow to import, and only draws need it
 
@@ -77,6 +78,15 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
         coords={**{d: list(v) for d, v in coords.items() if d in posterior.dims}, "sequence": selected.recording.ids},
     )
     return xr.DataTree.from_dict({**{k: v.to_dataset() for k, v in sampled.children.items()}, **tree})
+
+
+def _errors(model: Any, params: Any, selected: Selected, latents: Any, coords: Any) -> dict[str, xr.Dataset]:
+    """Standard errors of the parameters given the states, of a model that has them."""
+    if not isinstance(model, HasErrors):
+        return {}
+    errors = model.standard_errors(params, selected.data, latents.along_time["smoothed"])
+    own: Any = model
+    return {"standard_error": parameter_dataset(own, errors, coords)}
 
 
 def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:

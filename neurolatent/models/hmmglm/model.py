@@ -363,9 +363,9 @@ class HMMGLM:
                 f"OneHot is learned by EM: for draws take the prior SpikeSlab, not {type(engine).__name__}"
             )
 
-    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMParams:
-        """Standard errors of bias, weights and taps given the states, in the place of these; NaN where held at zero."""
-        return standard_errors(self, params, data)
+    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: Array) -> HMMGLMParams:
+        """Standard errors of bias, weights and taps given the states, in the place of these; NaN elsewhere."""
+        return standard_errors(self, params, data, smoothed)
 
     def n_parameters(self, params: HMMGLMParams) -> int:
         """How many numbers are free: chain, coefficients (shared ones once, zeros not), noise, lapses, inputs, kernel.

@@ -15,15 +15,18 @@ from jaxtyping import Array, Float
 
 from neurolatent.compiling import compiled
 from neurolatent.models.hmmglm.data import HMMGLMData
-from neurolatent.models.hmmglm.inference import beliefs, coefficients, with_coefficients
+from neurolatent.models.hmmglm.inference import coefficients, with_coefficients
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import totals
 from neurolatent.models.hmmglm.update import quadratic_of, rows_of
 
 
-def standard_errors(model: Any, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMParams:
-    """Standard errors in the place of bias, weights and taps; NaN for weights that are held at zero."""
-    information, precision = (np.asarray(leaf) for leaf in jax.device_get(_curvature(model, params, data)))
+def standard_errors(
+    model: Any, params: HMMGLMParams, data: HMMGLMData, smoothed: Float[Any, "sequences time states"]
+) -> HMMGLMParams:
+    """Standard errors in the place of bias, weights and taps; NaN where held at zero, and for all other parameters."""
+    found = jax.device_get(_curvature(model, params, data, jnp.asarray(smoothed)))
+    information, precision = (np.asarray(leaf) for leaf in found)
     layout = model.layout(data)
     free, common = (np.asarray(mask).reshape(information.shape[1], -1) for mask in layout)
     if np.size(params.types):  # a one-hot weight of the type "none" is zero by decision, not by estimate
@@ -37,7 +40,8 @@ def standard_errors(model: Any, params: HMMGLMParams, data: HMMGLMData) -> HMMGL
     ]
     shape = np.shape(coefficients(params))
     errors = np.sqrt(np.stack(variance, axis=1)).reshape(shape)
-    return HMMGLMParams(*map(np.asarray, with_coefficients(params, jnp.asarray(errors))))
+    unknown = HMMGLMParams(*(np.full(np.shape(leaf), np.nan) for leaf in params))
+    return HMMGLMParams(*map(np.asarray, with_coefficients(unknown, jnp.asarray(errors))))
 
 
 def _variances(information: np.ndarray, precision: np.ndarray, free: np.ndarray, common: np.ndarray) -> np.ndarray:
@@ -56,10 +60,9 @@ def _variances(information: np.ndarray, precision: np.ndarray, free: np.ndarray,
 
 @compiled(static=(0,))
 def _curvature(
-    model: Any, params: HMMGLMParams, data: HMMGLMData
+    model: Any, params: HMMGLMParams, data: HMMGLMData, smoothed: Array
 ) -> tuple[Float[Array, "states groups coefficients coefficients"], Float[Array, "states groups coefficients"]]:
-    weight = beliefs(model, params, data, careful=True).smoothed
-    rows = rows_of(model, params, data, weight)
+    rows = rows_of(model, params, data, smoothed)
     found = totals(model.family, coefficients(params), params.noise, rows).information
     if not hasattr(model.newton_prior, "quadratic"):
         return found, jnp.zeros(found.shape[:3])
