@@ -1,5 +1,6 @@
 """Weights of every state: squares for couplings, dots with intervals for covariates, and the learned connectome."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -152,7 +153,7 @@ def covariate_weights(
             marker=MARKERS[k % len(MARKERS)], markersize=6.5, markerfacecolor=colour, markeredgewidth=0.9, capsize=2.5,
             elinewidth=1.1, label=f"state {states[k]}",
         )  # fmt: skip
-    ax.set_xticks(range(len(covariates)), list(covariates))
+    ax.set_xticks(range(len(covariates)), [textwrap.fill(c.replace("_", " "), 12) for c in covariates])
     ax.set(xlim=(-0.6, len(covariates) - 0.4), ylabel="weight (log odds)")
     ax.grid(visible=False, axis="x")
     legend_above(ax, 5)

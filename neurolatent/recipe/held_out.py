@@ -10,21 +10,23 @@ from neurolatent.result import Fit
 from neurolatent.validation import Candidate, Choice, Folds, held_out_scores
 from neurolatent.validation.cross import choice_of, split
 
-ITSELF, ONE_STATE = "as written", "one state"
-
 
 def folds_in(section: Mapping[str, Any], where: str) -> Folds:
     """The folds of the section [cv]; five random ones where it says nothing."""
     return build(Folds, section, where)
 
 
+def name_of(model: Any) -> str:
+    """A model by its number of states."""
+    return "1 state" if model.n_states == 1 else f"{model.n_states} states"
+
+
 def cross_validated(parts: Any, fitted: Fit, folds: Folds, seed: int) -> Choice:
     """Held-out scores of a recipe's model, of which ``fitted`` is the fit to all data, and of its one-state version."""
-    models = {ITSELF: parts.model}
-    if parts.model.n_states > 1:
-        models[ONE_STATE] = replace(parts.model, n_states=1)
+    itself, one = name_of(parts.model), replace(parts.model, n_states=1)
+    models = {itself: parts.model, name_of(one): one}
     splits = split(parts.recording, parts.steps, list(models.values()), folds, seed)
-    fits, tables = {ITSELF: fitted}, []
+    fits, tables = {itself: fitted}, []
     for name, model in models.items():
         tables.append(held_out_scores(Candidate(model, parts.engine), splits).assign(candidate=name))
         if name not in fits:

@@ -23,8 +23,9 @@ from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
-from neurolatent.recipe.held_out import ITSELF, cross_validated, folds_in
+from neurolatent.recipe.held_out import cross_validated, folds_in, name_of
 from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
+from neurolatent.recipe.network import network_figures, network_of
 from neurolatent.recipe.objects import build, expect_table, refuse_unknown
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Knowledge, Recording
@@ -75,7 +76,8 @@ class Plan(NamedTuple):
     splits: list[tuple[Recording, Recording]]  # training and held-out units of each fold
     arms: dict[str, Parts]
     ahead: Ahead | None  # the prognosis that is asked for
-    folds: Folds | None = None  # of the section [cv]
+    folds: Folds | None  # of the section [cv]
+    simulated: dict[str, Any]  # the table [data.simulate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +168,8 @@ def plan_of(recipe: Recipe) -> Plan:
             f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"
         )
     folds = folds_in(recipe.section("cv"), f"{recipe.name}: [cv]") if recipe.section("cv") else None
-    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms, ahead, folds)
+    splits = _splits(parts.recording, assessment, recipe.seed)
+    return Plan(parts, assessment, test, splits, arms, ahead, folds, recipe.section("data").get("simulate", {}))
 
 
 def _unknowing(recording: Recording) -> Recording:
@@ -206,7 +209,7 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
             choice = cross_validated(parts, fitted, plan.folds, recipe.seed) if plan.folds else None
-            figures |= {} if choice is None else choice.figures_of(ITSELF)
+            figures |= {} if choice is None else choice.figures_of(name_of(parts.model))
         except KeyboardInterrupt:
             interrupted = True
     seconds = {**fitted.seconds, "fit": fitted_at - begin, "assess": time.perf_counter() - fitted_at}
@@ -248,6 +251,9 @@ def _test_figures(plan: Plan, fitted: Fit, seed: int) -> dict[str, float]:
     if plan.test is None:
         return {}
     figures = state_figures(fitted, plan.test) | given_units_figures(fitted, plan.test)
+    network = network_of(plan.simulated, "[data.simulate]")
+    if network is not None:
+        figures |= network_figures(fitted, plan.parts.recording, plan.test, network)
     if plan.assessment.horizon:
         figures |= forecast_figures(fitted, plan.test, plan.assessment.horizon, seed)
     return figures

@@ -16,19 +16,20 @@ from neurolatent.validation import Choice
 
 HOW = (
     "Every candidate was fitted anew to the training part of each fold, with the preparation learned there, and asked "
-    "for the part that it had not seen. Bits are what it tells better than {without} of the same training part. The "
-    "standard error is that of the difference to the best, over {units} held-out pieces that all candidates share. "
+    "for the part that it had not seen. Bits are what it tells better than {without}, learned from the same training "
+    "part. The standard error is that of the difference to the best, over {units} held-out pieces that all candidates share. "
     "Recommended is the candidate with the fewest parameters within one standard error of the best. BIC, states and "
     "restarts are of the fit to all data."
 )
 
 
-def choice_section(choice: Choice, painter: Painter) -> Section:
-    """Candidates on held-out data: words, picture, table."""
+def choice_section(choice: Choice, painter: Painter, *, has_words: bool = True) -> Section:
+    """Candidates on held-out data: words (where they do not stand above already), picture, table."""
     words = choice.words()
     how = HOW.format(without=choice.yardstick.without, units=len(choice.units(choice.best)))
-    blocks = [Text(words[0]), picture(choice, painter), table(choice), Text(how, "small")]
-    blocks += [Text(" ".join(words[1:]), "caution")] if words[1:] else []
+    blocks = [Text(words[0])] if has_words else []
+    blocks += [Text(" ".join(words[1:]), "caution")] if has_words and words[1:] else []
+    blocks += [picture(choice, painter), table(choice), Text(how, "small")]
     return Section("held-out", "How well does it tell data that it has not seen?", blocks)
 
 
@@ -104,7 +105,7 @@ def write_choice_report(
         points=words[1:],
         checks="",
     )
-    sections = [choice_section(choice, Painter(2)), *card_sections(cards)]
+    sections = [choice_section(choice, Painter(2), has_words=False), *card_sections(cards)]
     sections += [recipe_section(recipe)] if recipe else []
     sections += [Section("provenance", "Provenance", fit_facts(fit))]
     return write_whole(path, render_page(head, sections, 2))

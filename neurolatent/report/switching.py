@@ -84,8 +84,9 @@ def _stays(material: Material, painter: Painter) -> Any:
     return painter.picture(
         draw, f"Survival of the stays in each state against the geometric law of the chain. Stays: {number}.",
         "How long states last: steps are stays along the likeliest paths (those cut by the end of a sequence allowed "
-        "for), dashed is the geometric law of the chain; a marker stands at its mean. Steps that fall later than the "
-        "dashed line say that stays are less random than a chain can be.", size=HALF,
+        "for), dashed is the geometric law of the chain; a marker stands at its mean. The likeliest path leaves out "
+        "short and doubtful visits, so that its stays are longer than those of the chain; a shape that is far from "
+        "geometric says that the chain is too simple.", size=HALF,
     )  # fmt: skip
 
 

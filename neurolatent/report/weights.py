@@ -175,8 +175,9 @@ def _couplings(material: Material, painter: Painter, sources: list[str]) -> Sect
     estimate = material.fit.idata["point_estimate"].to_dataset()
     targets = [str(t) for t in estimate["target"].values]
     value, error, _, _ = (part[..., : len(sources)] for part in _triple(material, "weights"))
-    shared = estimate["centre"].values[:, : len(sources)] if "centre" in estimate else value.mean(axis=0)
-    what = "the mean W0 of the prior" if "centre" in estimate else "their mean over states"
+    centre = estimate["centre"].values
+    shared = centre[:, : len(sources)] if centre.size else value.mean(axis=0)
+    what = "the mean W0 of the prior" if centre.size else "their mean over states"
     titles = [f"state {n}" for n in material.state_names]
     how = OF_DRAWS if material.fit.draws is not None else GIVEN_STATES
     blocks: list[Any] = [
@@ -189,7 +190,7 @@ def _couplings(material: Material, painter: Painter, sources: list[str]) -> Sect
         blocks.append(
             _maps(apart, ["shared", *(f"{t} less shared" for t in titles)], targets, sources, caption, painter)
         )
-    if "connectome" in estimate:
+    if estimate["connectome"].size:
         blocks += _connectome(estimate["connectome"].values, targets, sources, painter)
     blocks += [_strongest(material, value, error, targets, sources), Text(how, "small")]
     return Section("couplings", "How do the units act on each other in each state?", blocks)
@@ -203,7 +204,7 @@ def _coupling_words(material: Material, value: np.ndarray, error: np.ndarray) ->
         for n, (up, down) in zip(material.state_names, signs, strict=True)
     ]
     return (
-        f"Of {value[0].size} possible couplings these are more than three standard errors from zero: {', '.join(parts)}. "
+        f"Of {value[0].size} possible couplings, more than three standard errors from zero are {', '.join(parts)}. "
         "A coupling is the change of the linear predictor by one more spike in the filtered past; it need not be a "
         "synapse, since common input looks the same."
     )

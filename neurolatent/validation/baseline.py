@@ -21,8 +21,8 @@ class Yardstick(NamedTuple):
 
 BY_KIND = {
     "counts": Yardstick("bits_per_spike", "spike", "one constant rate per channel"),
-    "binary": Yardstick("bits_per_trial", "trial", "the frequencies of the training part"),
-    "category": Yardstick("bits_per_trial", "trial", "the frequencies of the training part"),
+    "binary": Yardstick("bits_per_trial", "trial", "the frequencies of the choices"),
+    "category": Yardstick("bits_per_trial", "trial", "the frequencies of the choices"),
     "continuous": Yardstick("bits_per_sample", "sample", "one normal distribution per channel"),
 }
 

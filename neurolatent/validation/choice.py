@@ -142,7 +142,13 @@ def _recommendation(choice: Choice) -> str:
     if len(choice.names) == 1:
         return f"{chosen}: {bits} on held-out data; there is nothing to choose from."
     if chosen == best:
-        return f"Choose {chosen}: no other candidate tells held-out data better ({bits})."
+        second = max((n for n in choice.names if n != best), key=lambda n: choice.row(n)["log_score"])
+        behind = choice.row(second)
+        return (
+            f"Choose {chosen}: no other candidate tells held-out data better ({bits}). {second} comes next, "
+            f"{-behind['difference']:.1f} nats below it (standard error {behind['standard_error']:.1f} over "
+            f"{len(choice.units(best))} held-out pieces)."
+        )
     return (
         f"Choose {chosen} ({bits}). {best} has the highest held-out log likelihood, but {chosen} has fewer parameters "
         f"and lies {-row['difference']:.1f} nats below it, within one standard error of that difference "
