@@ -318,7 +318,7 @@ class HMMGLM:
 
     def log_prior(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, ""]:
         """Log density of the priors at these parameters, nats; under a sparse prior that of EM's start."""
-        return density.log_prior(self, params, data)
+        return density.log_prior(self, HMMGLMParams(*map(jnp.asarray, params)), data)
 
     def log_likelihood(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, " sequences"]:
         """Log probability of each sequence, nats."""
