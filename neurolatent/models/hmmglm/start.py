@@ -61,12 +61,16 @@ def pooled_glm(model: Any, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMPara
     return jax.lax.while_loop(lambda c: (c[1] > STILL) & (c[2] < NEWTON), step, begin)[0]
 
 
-def noisy_start(model: Any, key: PRNGKeyArray, data: HMMGLMData, restart: int, *, noise: float) -> HMMGLMParams:
+def noisy_start(
+    model: Any, key: PRNGKeyArray, data: HMMGLMData, restart: int, *, noise: float, keeps_weights: bool = True
+) -> HMMGLMParams:
     """The pooled GLM in every state plus Normal(0, noise) on its weights, without regressors on its bias."""
     one = jax.device_get(pooled_glm(model.pooled, empty_params(model.pooled, data, 1), data))
     generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), restart])
     start, free = empty_params(model, data, model.n_states), model.free(data)
-    weights = one.weights + np.where(free, noise * generator.normal(size=start.weights.shape), 0.0)
+    weights = float(keeps_weights) * one.weights + np.where(
+        free, noise * generator.normal(size=start.weights.shape), 0.0
+    )
     bias = np.broadcast_to(one.bias, start.bias.shape).copy()
     if model.is_choice or not free.any():
         spread = noise * (data.scale if model.has_noise else 1.0)

@@ -164,6 +164,12 @@ def test_counts_that_feed_themselves_are_not_simulated():
     assert model.simulate(params._replace(weights=0.5 * weights), jax.random.key(0), [50]).n_samples == 50
 
 
+def test_probabilities_that_do_not_sum_to_one_are_refused():
+    values = {"initial": [1.0], "transition": [[0.9]], "weights": np.zeros((1, 2, 2)), "bias": np.zeros((1, 2))}
+    with pytest.raises(InputError, match=r"transition: rows of probabilities must sum to 1, got \[\[0.9\]\]"):
+        HMMGLM(1, self_coupling="none").params_from(values)
+
+
 def test_the_synthetic_network_is_that_of_the_specification():
     made = synthetic_network(0)
     assert made.recording.signal("spikes").values.sum() == 68_584
