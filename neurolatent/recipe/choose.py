@@ -35,8 +35,8 @@ def choose(recipe: Recipe, grids: Mapping[str, Any], *, quiet: bool = True) -> C
 
 
 def name_of(point: Mapping[str, Any]) -> str:
-    """A point of a grid in short, such as ``n_states=3``; of a table its name."""
-    short = {key.rpartition(".")[2]: v.get("name", v) if isinstance(v, dict) else v for key, v in point.items()}
+    """A point of a grid in short, such as ``n_states=3``; of a table its kind."""
+    short = {key.rpartition(".")[2]: v.get("kind", v) if isinstance(v, dict) else v for key, v in point.items()}
     return ",".join(f"{key}={value}" for key, value in short.items())
 
 

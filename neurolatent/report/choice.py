@@ -17,7 +17,7 @@ from neurolatent.validation import Choice
 HOW = (
     "Every candidate was fitted anew to the training part of each fold, with the preparation learned there, and asked "
     "for the part that it had not seen. Bits are what it tells better than {without}, learned from the same training "
-    "part. The standard error is that of the difference to the best, over {units} held-out pieces that all candidates share. "
+    "part. The standard error is that of the difference to the best, over {units} held-out pieces that all share. "
     "Recommended is the candidate with the fewest parameters within one standard error of the best. BIC, states and "
     "restarts are of the fit to all data."
 )

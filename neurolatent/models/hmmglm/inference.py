@@ -154,18 +154,23 @@ def one_step(model: Any, params: HMMGLMParams, data: HMMGLMData, filtered: Array
     Gaussian targets: the normal quantile of the sample's predictive probability. Counts and choices: the Pearson
     residual (y - mean) / sd. NaN where the target was not observed.
     """
-    x = regressors(params, data)
-    eta = predictor(coefficients(params), end_to_end(with_one(x)), end_to_end(data.own))
-    means = model.state_means(eta, params).reshape(*x.shape[:2], *eta.shape[1:])
-    weight = ahead(model, params, data, filtered)
-    mean = jnp.einsum("nts,ntso->nto", weight, means)
-    within = model.state_variances(means, params)
-    total = jnp.einsum("nts,ntso->nto", weight, within + (means - mean[:, :, None]) ** 2)
-    residual = (data.y - mean) / jnp.sqrt(jnp.maximum(total, 1e-12))
-    if isinstance(model.family, Gaussian):
-        distance = (data.y[:, :, None] - means) / params.noise
-        below, above = (jnp.einsum("nts,ntso->nto", weight, ndtr(sign * distance)) for sign in (1.0, -1.0))
-        residual = jnp.where(below < 0.5, ndtri(below), -ndtri(above))
+    beta, weight = coefficients(params), ahead(model, params, data, filtered)
+
+    def one(sequence: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+        x, own, y, weight = sequence
+        means = model.state_means(predictor(beta, x, own), params)
+        mean = jnp.einsum("ts,tso->to", weight, means)
+        within = model.state_variances(means, params)
+        total = jnp.einsum("ts,tso->to", weight, within + (means - mean[:, None]) ** 2)
+        if not isinstance(model.family, Gaussian):
+            return mean, total, (y - mean) / jnp.sqrt(jnp.maximum(total, 1e-12))
+        distance = (y[:, None] - means) / params.noise
+        below, above = (jnp.einsum("ts,tso->to", weight, ndtr(sign * distance)) for sign in (1.0, -1.0))
+        return mean, total, jnp.where(below < 0.5, ndtri(below), -ndtri(above))
+
+    # one sequence after the other: means of all states at once would need states times the size of the data
+    leaves = tuple(map(jnp.asarray, (with_one(regressors(params, data)), data.own, data.y, weight)))
+    mean, total, residual = jax.lax.map(one, leaves)
     return {
         "predicted_mean": mean,
         "predicted_sd": jnp.sqrt(total),

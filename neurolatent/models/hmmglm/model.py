@@ -273,9 +273,14 @@ class HMMGLM:
     # --- EM ------------------------------------------------------------------------------------------------------
 
     def init(self, key: PRNGKeyArray, data: HMMGLMData, *, start: str = "auto", restart: int = 0) -> HMMGLMParams:
-        """One GLM for all data in every state, moved by Normal(0, 0.1) noise, for choices 0.2."""
+        """One GLM for all data in every state, moved by Normal(0, 0.1) noise, for choices 0.2.
+
+        With ``start="random"`` the weights are Normal(0, 1) instead: restarts then find other optima too, if there are.
+        """
         if start not in ("auto", "random"):
             raise InputError(f"the HMM-GLM starts from one GLM plus noise: start='auto' or 'random', not {start!r}")
+        if start == "random":
+            return noisy_start(self, key, data, restart, noise=1.0, keeps_weights=False)
         return noisy_start(self, key, data, restart, noise=0.2 if self.is_choice else 0.1)
 
     def has_one_start(self, data: HMMGLMData) -> bool:
@@ -324,7 +329,7 @@ class HMMGLM:
 
     def log_prior(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, ""]:
         """Log density of the priors at these parameters, nats; under a sparse prior that of EM's start."""
-        return density.log_prior(self, params, data)
+        return density.log_prior(self, HMMGLMParams(*map(jnp.asarray, params)), data)
 
     def log_likelihood(self, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, " sequences"]:
         """Log probability of each sequence, nats."""
@@ -534,4 +539,9 @@ class HMMGLM:
             raise InputError(f"parameters of the HMM-GLM: {missing[0]!r} is missing. Given: {sorted(values)}")
         lead = np.shape(values["initial"])[:-1]
         empty = np.zeros((*lead, 0))
-        return HMMGLMParams(**{n: np.asarray(values.get(n, empty), float) for n in HMMGLMParams._fields})
+        params = HMMGLMParams(**{n: np.asarray(values.get(n, empty), float) for n in HMMGLMParams._fields})
+        for name in ("initial", "transition"):
+            rows = getattr(params, name)
+            if (rows < 0).any() or not np.allclose(rows.sum(axis=-1), 1.0, atol=1e-6):
+                raise InputError(f"{name}: rows of probabilities must sum to 1, got {rows.tolist()}")
+        return params

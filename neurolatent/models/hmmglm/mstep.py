@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from neurolatent.models.hmmglm.families import AnyFamily
 from neurolatent.models.hmmglm.rows import Rows, Totals, totals, value_of
 
-STEPS = (0.5, 0.1)  # tried where the full one would lower the objective
+STEPS = (1.0, 0.5, 0.1)  # tried one after the other where the former lowers the objective
 JITTER = 1e-10  # relative to the mean curvature
 
 Beta = Float[Array, "states targets coefficients"]
@@ -51,7 +51,7 @@ def fisher_step(family: AnyFamily, beta: Beta, noise: Array, rows: Rows, *, prio
     return climb(beta, move.reshape(beta.shape), value, found.value + penalty(beta), ties=bool(common.any()))
 
 
-def grouped(leaf: Array | np.ndarray, groups: int) -> Float[Array, "*states groups coefficients"]:
+def grouped(leaf: Array | np.ndarray, groups: int) -> Shaped[Array, "*states groups coefficients"]:
     """(..., targets, coefficients) with the coefficients of the targets of one group side by side."""
     array = jnp.asarray(leaf)
     return array.reshape(*array.shape[:-2], groups, array.shape[-2] // groups * array.shape[-1])
@@ -74,18 +74,16 @@ def climb(
     size = begin.shape[1] // before.shape[1]
     per_target = lambda choice: jnp.repeat(choice, size, axis=1)[..., None]  # noqa: E731
     rises = lambda at: joined(value(at)) >= joined(before)  # noqa: E731
-    whole = begin + move
-    good = rises(whole)
+    steps = jnp.asarray(STEPS, begin.dtype)
 
-    def search() -> Beta:
-        best, done = jnp.where(per_target(good), whole, begin), good
-        for step in STEPS:
-            at = begin + step * move
-            helps = ~done & rises(at)
-            best, done = jnp.where(per_target(helps), at, best), done | helps
-        return best
+    def attempt(state: tuple[Array, Beta, Array]) -> tuple[Array, Beta, Array]:
+        number, best, done = state
+        at = begin + steps[number] * move
+        helps = ~done & rises(at)
+        return number + 1, jnp.where(per_target(helps), at, best), done | helps
 
-    return jax.lax.cond(good.all(), lambda: whole, search)
+    start = (jnp.zeros((), int), begin, jnp.zeros(joined(before).shape, bool))
+    return jax.lax.while_loop(lambda s: (s[0] < len(STEPS)) & ~s[2].all(), attempt, start)[1]
 
 
 def direction(found: Totals, pull: Array, precision: Array, free: Array, common: np.ndarray) -> Array:

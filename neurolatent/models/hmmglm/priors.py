@@ -127,7 +127,12 @@ class Hierarchical:
         return {**sites, "variance": jnp.asarray(params.spread) ** 2} if self.learn_sd else sites
 
 
-def normal_log_density(values: Weights, mean: Array | float, sd: Array | float | int, free: Free) -> Float[Array, ""]:
+def normal_log_density(
+    values: Float[Array, "states *rest"],
+    mean: Float[Array, "*any"] | float,
+    sd: Float[Array, ""] | float | int,
+    free: Bool[np.ndarray, "*rest"],
+) -> Float[Array, ""]:
     """Summed normal log density of the free entries."""
     each = -0.5 * (((values - mean) / sd) ** 2 + LOG_2PI) - jnp.log(sd)
     return jnp.sum(jnp.where(free, each, 0.0))

@@ -11,12 +11,11 @@ from neurolatent.compiling import compiled
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.inference import coefficients
 from neurolatent.models.hmmglm.params import HMMGLMParams
-from neurolatent.models.hmmglm.rows import value_of
-from neurolatent.models.hmmglm.update import rows_of, update_regressions
+from neurolatent.models.hmmglm.update import update_regressions
 
 STAY = 0.98  # of the first transitions; public code of Li et al. (2024)
 NEWTON = 30  # steps of the pooled GLM, at most
-FLAT = 1e-8  # relative rise of its likelihood that counts as none
+STILL = 1e-6  # largest change of a coefficient that counts as none
 
 
 def empty_params(model: Any, data: HMMGLMData, n_states: int) -> HMMGLMParams:
@@ -52,25 +51,26 @@ def pooled_glm(model: Any, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMPara
     """The parameters of one state, fitted to all data by Newton's method; ``params`` has one state."""
     weight = jnp.ones((*data.y.shape[:2], 1))
 
-    def value(params: HMMGLMParams) -> Array:
-        return value_of(model.family, coefficients(params), params.noise, rows_of(model, params, data, weight)).sum()
+    def step(carry: tuple[HMMGLMParams, Array, Array]) -> tuple[HMMGLMParams, Array, Array]:
+        params, _, count = carry
+        new = update_regressions(model, params, data, weight, use_prior=True, steps=1)
+        moved = jnp.abs(coefficients(new) - coefficients(params)).max()
+        return new, moved, count + 1
 
-    def step(carry: tuple[HMMGLMParams, Array, Array, Array]) -> tuple[HMMGLMParams, Array, Array, Array]:
-        params, before, _, count = carry
-        params = update_regressions(model, params, data, weight, use_prior=True, steps=1)
-        now = value(params)
-        return params, now, jnp.abs(now - before) > FLAT * jnp.abs(now), count + 1
-
-    begin = (jax.tree.map(jnp.asarray, params), value(params), jnp.ones((), bool), jnp.zeros((), int))
-    return jax.lax.while_loop(lambda c: c[2] & (c[3] < NEWTON), step, begin)[0]
+    begin = (jax.tree.map(jnp.asarray, params), jnp.full((), jnp.inf), jnp.zeros((), int))
+    return jax.lax.while_loop(lambda c: (c[1] > STILL) & (c[2] < NEWTON), step, begin)[0]
 
 
-def noisy_start(model: Any, key: PRNGKeyArray, data: HMMGLMData, restart: int, *, noise: float) -> HMMGLMParams:
+def noisy_start(
+    model: Any, key: PRNGKeyArray, data: HMMGLMData, restart: int, *, noise: float, keeps_weights: bool = True
+) -> HMMGLMParams:
     """The pooled GLM in every state plus Normal(0, noise) on its weights, without regressors on its bias."""
     one = jax.device_get(pooled_glm(model.pooled, empty_params(model.pooled, data, 1), data))
     generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), restart])
     start, free = empty_params(model, data, model.n_states), model.free(data)
-    weights = one.weights + np.where(free, noise * generator.normal(size=start.weights.shape), 0.0)
+    weights = float(keeps_weights) * one.weights + np.where(
+        free, noise * generator.normal(size=start.weights.shape), 0.0
+    )
     bias = np.broadcast_to(one.bias, start.bias.shape).copy()
     if model.is_choice or not free.any():
         spread = noise * (data.scale if model.has_noise else 1.0)
