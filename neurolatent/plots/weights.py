@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from neurolatent.plots.style import ACCENT, ALARM, INK, MARKERS, MUTED, axes_or_new, legend_above, state_colours
+from neurolatent.plots.style import ACCENT, ALARM, GRID, INK, MARKERS, MUTED, axes_or_new, legend_above, state_colours
 
 MOST_LABELS = 24  # beyond it every so many is labelled
 MOST_SQUARES = 2500  # beyond it squares are drawn as points of an image in vector files
@@ -60,7 +60,7 @@ def _label_cells(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     ax.tick_params(length=0, labelsize=7 if max(len(rows), len(columns)) > 12 else 8.5)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6), aspect="equal")
     ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=True, color=GRID)
 
 
 def weight_maps(

@@ -44,7 +44,8 @@ def network_of(table: Mapping[str, Any], where: str) -> Network | None:
 def network_figures(fit: Fit, train: Recording, test: Recording, network: Network) -> dict[str, float]:
     """Held-out log likelihood and, where the numbers of states agree, states and weights against the truth.
 
-    States are matched to the true ones on the training data, and so matched on the test data. ``weights.type_accuracy``
+    States are matched to the true ones on the training data, and so matched on the test data: the likeliest one of each
+    sample (``states.accuracy``), and the likeliest path. ``weights.type_accuracy``
     is the share of pairs and states whose type (inhibitory, none, excitatory) is right: the types that the model
     learns, else the sign of weights above 0.3 in size.
     """
@@ -53,10 +54,10 @@ def network_figures(fit: Fit, train: Recording, test: Recording, network: Networ
     truth = network.params
     if not isinstance(fit.model, HMMGLM) or len(truth.initial) != fit.model.n_states:
         return figures
-    own, true = _paths(fit, train)
+    own, path, true = _states(fit, train)
     count = fit.model.n_states
     order = matching(contingency(own, true, count, count))
-    own, true = _paths(fit, test)
+    own, path, true = _states(fit, test)
     weights = np.empty_like(truth.weights)
     weights[order] = fit.params.weights
     types = np.sign(weights) * (np.abs(weights) > SMALL)
@@ -66,6 +67,7 @@ def network_figures(fit: Fit, train: Recording, test: Recording, network: Networ
     return figures | {
         "test.loglik_less_truth": (total - float(oracle.score(test).sum())) / float(values),
         "states.accuracy": float((order[own] == true).mean()),
+        "states.path_accuracy": float((order[path] == true).mean()),
         "weights.mse": float(((weights - truth.weights) ** 2).mean()),
         "weights.correlation": float(np.corrcoef(weights.ravel(), truth.weights.ravel())[0, 1]),
         "weights.type_accuracy": float((types == np.argmax(truth.types, axis=-1) - 1).mean()),
@@ -76,8 +78,8 @@ def _plain() -> Any:
     return HMMGLM(1).prior
 
 
-def _paths(fit: Fit, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    """Likeliest and true states of all samples."""
-    path = fit.predict(recording)["path"].values
-    known = path >= 0
-    return path[known], recording.signal("state").values[known, 0].astype(int)
+def _states(fit: Fit, recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Likeliest state of each sample, that of the likeliest path, and the true one."""
+    latents = fit.predict(recording)
+    truth = recording.signal("state").values[:, 0].astype(int)
+    return latents["smoothed"].values.argmax(axis=1), latents["path"].values, truth

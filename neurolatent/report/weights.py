@@ -15,7 +15,7 @@ from neurolatent.report.material import Material
 
 Z90 = 1.6448536269514722
 MOST_LEVELS, BINS = 12, 8  # distinct values of a stimulus that stand by themselves; bins where there are more
-MOST_COUPLINGS = 40  # rows of the table of couplings
+MOST_COUPLINGS = 20  # rows of the table of couplings
 CURVE_POINTS = 60
 GIVEN_STATES = (
     "Standard errors are conditional on the states: they take the probabilities of the states as known, and are too "
