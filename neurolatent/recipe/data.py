@@ -13,6 +13,7 @@ from neurolatent.checks import InputError, whole_number
 from neurolatent.loaders import READERS, SUFFIXES, load
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.precision import in_double
+from neurolatent.recipe.network import network_of
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
 from neurolatent.recording import EndOfLife, Recording
 
@@ -41,7 +42,9 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
         raise InputError(f"{where}: either 'path' or 'simulate' is needed")
     if "simulate" in table:
         refuse_unknown(table, [key for key in OURS if key not in ("path", "format")], where)
-        recording = simulated(expect_table(table["simulate"], f"{where}.simulate"), f"{where}.simulate", seed)
+        wanted, at = expect_table(table["simulate"], f"{where}.simulate"), f"{where}.simulate"
+        network = network_of(wanted, at)
+        recording = simulated(wanted, at, seed) if network is None else network.recording
     else:
         recording = _loaded(table, where)
     if "take" in table:

@@ -92,9 +92,24 @@ def _convert_plain(value: Any, hint: Any, where: str) -> Any:
     return value
 
 
+def _of_kind(table: dict[str, Any], choices: tuple[Any, ...], where: str) -> Any:
+    """A dataclass among several, named by ``kind``: its class's name, in any case and with or without underlines."""
+    plain = lambda name: str(name).replace("_", "").lower()  # noqa: E731
+    named = {plain(c.__name__): c for c in choices if dataclasses.is_dataclass(c) and isinstance(c, type)}
+    kind = table.pop("kind")
+    if plain(kind) not in named:
+        known = [c.__name__ for c in named.values()]
+        raise InputError(f"{where}: there is no kind {kind!r}. {did_you_mean(str(kind), known)}")
+    return build(named[plain(kind)], table, where)
+
+
 def _convert_union(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     if value is None or (value == "none" and type(None) in choices):
         return None
+    if isinstance(value, str) and sum(dataclasses.is_dataclass(c) for c in choices) > 1:
+        value = {"kind": value}  # the bare word, where one of several dataclasses may stand
+    if isinstance(value, dict) and "kind" in value:
+        return _of_kind(dict(value), choices, where)
     problems = []
     for choice in [c for c in choices if c is not type(None)]:
         try:

@@ -86,7 +86,7 @@ class Fit:
         """The parameters over which predictions are averaged: thinned draws, or the one point estimate."""
         if self.draws is None:
             return [self.params]
-        flat = [np.asarray(leaf).reshape(-1, *np.shape(leaf)[2:]) for leaf in self.draws]
+        flat = [np.asarray(leaf).reshape(len(leaf) * len(leaf[0]), *np.shape(leaf)[2:]) for leaf in self.draws]
         picks = np.unique(np.linspace(0, len(flat[0]) - 1, most or self.n_latent_draws).astype(int))
         return [type(self.params)(*(leaf[i] for leaf in flat)) for i in picks]
 
@@ -143,7 +143,7 @@ class Fit:
     def _in_user_units(
         self, data: xr.Dataset, names: tuple[str, ...] = ("predicted_mean", "predicted_sd")
     ) -> xr.Dataset:
-        for name in [n for n in names if n in data]:
+        for name in [n for n in names if n in data and "feature" in data[n].dims]:
             features = [str(n) for n in data["feature"].values]
             places = [self.facts["channels"].index(n) for n in features]
             values = np.full((*data[name].shape[:-1], len(self.facts["channels"])), np.nan)

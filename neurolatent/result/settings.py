@@ -7,11 +7,12 @@ from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
 from neurolatent.choices import EM, NUTS, SVI
+from neurolatent.models import hmmglm
 from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one.
-CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, EM, NUTS, SVI, *STEPS.values())}
+CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, *hmmglm.CHOICES, EM, NUTS, SVI, *STEPS.values())}
 
 
 def encode(settings: Any) -> Any:

@@ -14,8 +14,10 @@ import neurolatent as nl
 from neurolatent import precision
 from neurolatent.choices import EM
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
+from neurolatent.models.hmmglm.params import permuted
 from neurolatent.recording import Recording, knowledge
 from tests.models.arphmm import twin
+from tests.models.hmmglm import twin as hmmglm_twin
 
 
 class Subject(NamedTuple):
@@ -47,14 +49,30 @@ def arphmm(**fields: Any) -> Callable[[], Subject]:
     return make
 
 
+def hmmglm(name: str) -> Callable[[], Subject]:
+    def unscalable(params: Any, c: float) -> Any:
+        raise AssertionError("counts and choices have no unit")
+
+    def make() -> Subject:
+        return Subject(hmmglm_twin.MODELS[name], hmmglm_twin.random_params(name), (30, 17, 24), unscalable, permuted)
+
+    return make
+
+
 MODELS: dict[str, Callable[[], Subject]] = {
     "arphmm": arphmm(n_states=3, order=2, transitions="ergodic", signal="signal"),
     "arphmm, left to right": arphmm(n_states=3, order=1, n_substates=2, covariance="diag", signal="signal"),
     "arphmm, padded start": arphmm(n_states=2, order=1, first="pad", transitions="ergodic", signal="signal"),
+    "hmmglm, counts": hmmglm("counts, own taps"),
+    "hmmglm, choices": hmmglm("choices, lapses"),
 }
 
 EXEMPT: dict[tuple[str, str], str] = {
     ("permuting labels changes nothing", "arphmm, left to right"): "its states are told apart by their order",
+    ("another unit shifts the density", "hmmglm, counts"): "counts have no unit",
+    ("another unit shifts the density", "hmmglm, choices"): "choices have no unit",
+    ("the prior moves with the unit", "hmmglm, counts"): "counts have no unit",
+    ("the prior moves with the unit", "hmmglm, choices"): "choices have no unit",
 }
 
 
@@ -67,12 +85,13 @@ def subject(name: str) -> Subject:
 def recording(name: str) -> Recording:
     """Simulated, with missing samples and knowledge."""
     it = subject(name)
-    made = it.model.simulate(it.params, jax.random.key(2), it.lengths).select("signal")
+    made = it.model.simulate(it.params, jax.random.key(2), it.lengths)
+    made = made.select(*[signal for signal in made.signals if signal != "state"])
     rng = np.random.default_rng(3)
-    whole = made.signal("signal")
+    whole = made.signal(it.model.signal)
     keep = np.ones(whole.values.shape, bool)
     keep[rng.random(len(keep)) < 0.1] = False
-    made = made.with_signal("signal", whole.masked(keep))
+    made = made.with_signal(it.model.signal, whole.masked(keep))
     return made.with_knowledge(knowledge.plausibility(rng.uniform(0.3, 1.0, (made.n_samples, it.model.n_states))))
 
 
@@ -98,10 +117,11 @@ def test_exemptions_have_a_reason_and_a_subject():
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def both_densities(model: Any, data: Any, sites: dict[str, Any]) -> tuple[Any, Any]:
+def both_densities(model: Any, data: Any, sites: dict[str, Any], like: Any) -> tuple[Any, Any]:
     """Log density of the program at its sites, and the engine's at the parameters that it computes from them."""
     total, trace = log_density(model.numpyro_model, (data,), {}, sites)
-    params = ARPHMMParams(*(trace[field]["value"] for field in ARPHMMParams._fields))
+    kind = type(like)
+    params = kind(*(trace[field]["value"] for field in kind._fields))
     return total, model.log_likelihood(params, data).sum() + model.log_prior(params, data)
 
 
@@ -117,7 +137,7 @@ def test_numpyro_density_is_the_engines(name):
         data = it.model.select(recording(name), for_training=True, use_knowledge=True).data
         start = it.model.unconstrained_start(it.params, data)
         data = jax.tree.map(jnp.asarray, data)
-        total, own = both_densities(it.model, data, start)
+        total, own = both_densities(it.model, data, start, it.params)
         np.testing.assert_allclose(total, own, rtol=1e-10)
 
 
@@ -129,10 +149,11 @@ def test_simulated_data_have_a_finite_density(name):
 @law("masking a whole sequence removes it")
 def test_masking_a_whole_sequence_removes_it(name):
     made = recording(name).with_knowledge(knowledge.Knowledge())
-    whole = made.signal("signal")
+    signal = subject(name).model.signal
+    whole = made.signal(signal)
     keep = np.ones(whole.values.shape, bool)
     keep[made.slices()[1]] = False
-    masked = evidence(name, made.with_signal("signal", whole.masked(keep)))
+    masked = evidence(name, made.with_signal(signal, whole.masked(keep)))
     np.testing.assert_allclose(masked, evidence(name, made) * [1, 0, 1], atol=1e-12)
 
 
@@ -187,17 +208,24 @@ def test_stream_is_the_batch_filter(name):
         selected = it.model.select(made, for_training=False, use_knowledge=False)
         batch = np.asarray(it.model.posterior(it.params, selected.data).along_time["filtered"])[0]
     state, stream = it.model.filter_start(it.params), []
-    for sample in made.signal("signal").values:
-        state, belief = it.model.filter_step(it.params, state, sample)
+    signal = made.signal(it.model.signal)
+    for number, sample in enumerate(np.where(signal.observed, signal.values, np.nan)):
+        outside = {n: made.signal(n).values[number] for n in ("covariates",) if n in made.signals}
+        state, belief = it.model.filter_step(it.params, state, sample, **outside)
         stream.append(belief)
     kept = len(stream) - selected.skipped
     np.testing.assert_allclose(stream[selected.skipped :], batch[:kept], atol=1e-12)
 
 
+def preparation(model: Any) -> list[Any]:
+    """Counts and choices are not scaled."""
+    return [nl.Standardise()] if isinstance(model, ARPHMM) else []
+
+
 @law("a saved fit predicts the same")
 def test_a_saved_fit_predicts_the_same_numbers(name, tmp_path):
     it, made = subject(name), recording(name)
-    fit = nl.fit(it.model, made, prepare=[nl.Standardise()], engine=EM(steps=3, start="random", restarts=1))
+    fit = nl.fit(it.model, made, prepare=preparation(it.model), engine=EM(steps=3, start="random", restarts=1))
     again = nl.Fit.load(fit.save(tmp_path / "fit.nc"))
     assert fit.predict(made).identical(again.predict(made))
     assert fit.score(made).identical(again.score(made))
