@@ -208,6 +208,9 @@ class HMMGLM:
             return self.signal
         kinds = self.family.kinds
         found = [n for n, s in recording.signals.items() if s.kind in kinds and n not in ("state", self.covariates)]
+        usual = "choice" if self.is_choice else "spikes"
+        if usual in found:
+            return usual
         exact = [n for n in found if recording.signal(n).kind == kinds[0]]
         found = exact if len(found) > 1 and len(exact) == 1 else found
         if len(found) != 1:

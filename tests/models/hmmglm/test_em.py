@@ -61,7 +61,11 @@ def trained(model: HMMGLM, made: Recording, settings: EM | None = None) -> tuple
         return em.run(settings, model, data, jax.random.key(0), options=Run(), identity={}), data
 
 
-@pytest.mark.parametrize("name", [*twin.MODELS, *PRIORS])
+OFTEN = ("counts, own taps", "choices, lapses", "shared bias", "hierarchical", "one-hot")  # the rest is slow to compile
+EVERY = [pytest.param(n, marks=() if n in OFTEN else pytest.mark.slow) for n in (*twin.MODELS, *PRIORS)]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_em_never_falls_and_ends_in_states_that_sum_to_one(name):
     model = twin.MODELS.get(name) or PRIORS[name]
     out, data = trained(model, recording(name))
