@@ -116,7 +116,7 @@ class SpikeSlab:
         flat = dist.ImproperUniform(dist.constraints.real, (), (int(free.sum()),))
         centre = jnp.asarray(numpyro.sample("centre_free", flat))
         parts = self.log_parts(centre)
-        numpyro.factor("types", jax.nn.logsumexp(parts, axis=-1).sum())
+        numpyro.factor("mixture", jax.nn.logsumexp(parts, axis=-1).sum())
         share = jax.nn.softmax(parts, axis=-1)
         connectome = jnp.zeros((*free.shape, 3), share.dtype).at[..., 1].set(1.0).at[free].set(share)
         return {**_around(n_states, free, centre), "connectome": connectome}
