@@ -368,7 +368,7 @@ class HMMGLM:
                 f"OneHot is learned by EM: for draws take the prior SpikeSlab, not {type(engine).__name__}"
             )
 
-    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: Array) -> HMMGLMParams:
+    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: ArrayLike) -> HMMGLMParams:
         """Standard errors of bias, weights and taps given the states, in the place of these; NaN elsewhere."""
         return standard_errors(self, params, data, smoothed)
 
