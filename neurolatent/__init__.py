@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
     from neurolatent.models.hmmglm import HMMGLM
-    from neurolatent.preparation import DropSilent, HealthIndicator, Regimes, Standardise
+    from neurolatent.preparation import ChoiceCovariates, DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
     from neurolatent.report import write_report
@@ -31,6 +31,7 @@ __all__ = [
     "NUTS",
     "SVI",
     "Candidate",
+    "ChoiceCovariates",
     "Diagnosis",
     "DropSilent",
     "Fit",
@@ -59,6 +60,7 @@ __all__ = [
 _HOMES = {
     "ARPHMM": "neurolatent.models.arphmm",
     "Candidate": "neurolatent.validation",
+    "ChoiceCovariates": "neurolatent.preparation",
     "Diagnosis": "neurolatent.diagnostics",
     "DropSilent": "neurolatent.preparation",
     "EM": "neurolatent.choices",

@@ -390,7 +390,9 @@ def simulate(
 @app.command()
 def describe(
     data: Annotated[Path, typer.Argument(help="A data file.", metavar="DATA")],
-    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf, cmapss or nwb.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="csv, parquet, npz, netcdf, cmapss, nwb or spikes.")
+    ] = None,
     sequence: Annotated[str | None, typer.Option("--sequence", help="Column that names the sequence.")] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="Column with the clock time.")] = None,
     bin_width: Annotated[float | None, typer.Option("--bin-width", help="Width of a bin (NWB, spike times).")] = None,

@@ -58,8 +58,9 @@ def fit(
     """
     whole_number("seed", seed, 0)
     engine, run = engine or DEFAULT_ENGINES[type(model)](model), run or Run()
-    if hasattr(model, "refuse_engine"):
-        model.refuse_engine(engine)  # type: ignore[attr-defined]
+    unfit = getattr(model, "unfit_engines", {}).get(type(engine).__name__)
+    if unfit:
+        raise InputError(unfit)
     with warnings.catch_warnings(record=True) as caught:
         for kind in NOTICED:
             warnings.simplefilter("always", kind)

@@ -13,6 +13,7 @@ from neurolatent.loaders.netcdf import read_netcdf
 from neurolatent.loaders.npz import npz_contents, read_npz
 from neurolatent.loaders.nwb import nwb_contents, read_nwb
 from neurolatent.loaders.parquet import read_parquet
+from neurolatent.loaders.spikes import read_spikes
 from neurolatent.recording import Recording
 
 READERS: dict[str, Callable[..., Recording]] = {
@@ -22,6 +23,7 @@ READERS: dict[str, Callable[..., Recording]] = {
     "netcdf": read_netcdf,
     "cmapss": read_cmapss,
     "nwb": read_nwb,
+    "spikes": read_spikes,
 }
 # Formats whose files hold more than a recording takes: what is inside is told apart from it.
 CONTENTS: dict[str, Callable[[Path], Contents]] = {"npz": npz_contents, "nwb": nwb_contents}
@@ -44,7 +46,8 @@ def load(path: str | Path, *, format: str | None = None, **options: Any) -> Reco
 
     Args:
         path: The file; text formats may be packed with gzip.
-        format: ``csv``, ``parquet``, ``npz``, ``netcdf``, ``cmapss`` or ``nwb``; None goes by the suffix.
+        format: ``csv``, ``parquet``, ``npz``, ``netcdf``, ``cmapss``, ``nwb`` or ``spikes``; None goes by the
+            suffix.
         options: Those of the format's reader, such as :func:`neurolatent.loaders.csv.read_csv`.
 
     Raises:

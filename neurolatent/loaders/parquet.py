@@ -49,7 +49,7 @@ def read_parquet(
     """
     path = Path(path)
     recording = Recording.of(
-        _table(path),
+        table_in(path),
         signals=signals,
         sequence=sequence,
         clock=clock,
@@ -65,10 +65,11 @@ def read_parquet(
     if sequences is None:
         return recording
     second = beside(path, sequences)
-    return with_sequence_facts(recording, _table(second), sequence, second.name)
+    return with_sequence_facts(recording, table_in(second), sequence, second.name)
 
 
-def _table(path: Path) -> pd.DataFrame:
+def table_in(path: Path) -> pd.DataFrame:
+    """The table in a parquet file."""
     path = existing_file(path)
     try:
         import pyarrow.lib

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from neurolatent.checks import InputError, place
 from neurolatent.preparation.channels import listed
+from neurolatent.preparation.choice_covariates import ChoiceCovariates
 from neurolatent.preparation.health_indicator import HealthIndicator
 from neurolatent.preparation.principal_components import PrincipalComponents
 from neurolatent.preparation.protocol import Applied, Learned, PreparationWarning, Step
@@ -15,6 +16,7 @@ from neurolatent.recording import Recording
 __all__ = [
     "STEPS",
     "Applied",
+    "ChoiceCovariates",
     "DropSilent",
     "HealthIndicator",
     "Learned",
@@ -29,6 +31,7 @@ __all__ = [
 
 # Names that recipes and saved files use.
 STEPS: dict[str, type] = {
+    "choice_covariates": ChoiceCovariates,
     "drop_silent": DropSilent,
     "health_indicator": HealthIndicator,
     "principal_components": PrincipalComponents,

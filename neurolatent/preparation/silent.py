@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurolatent.checks import InputError, place
+from neurolatent.checks import InputError, place, whole_number
 from neurolatent.preparation.channels import pick, silent, text
 from neurolatent.preparation.protocol import Applied, Learned, PreparationWarning
 from neurolatent.recording import Recording
+from neurolatent.recording.spikes import spikes_of
 
 NUMBERS = ("continuous", "counts")
+WHY = "is constant or was never observed"
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,14 @@ class DropSilent:
 
     Attributes:
         signal: Which signal; None takes every signal of continuous values or counts.
+        min_spikes: Channels of counts with fewer observed events in the training data are dropped too.
     """
 
     signal: str | None = None
+    min_spikes: int = 0
+
+    def __post_init__(self) -> None:
+        whole_number("min_spikes", self.min_spikes, 0)
 
     def learn(self, recording: Recording) -> Learned:
         """Names of the channels that stay; a PreparationWarning names those that go.
@@ -35,15 +42,16 @@ class DropSilent:
         learned: Learned = {}
         for name in names:
             signal = recording.signal(name)
-            gone = silent(signal)
+            few = signal.kind == "counts" and self.min_spikes > 0
+            gone = silent(signal) | (spikes_of(signal) < self.min_spikes) if few else silent(signal)
             where = place(recording.name, f"signal {name}")
             if gone.all():
-                raise InputError(
-                    f"{where}: every channel is constant or was never observed. Leave the signal out with select(...)."
-                )
+                why = f"is constant, was never observed or has fewer than {self.min_spikes} spikes" if few else WHY
+                raise InputError(f"{where}: every channel {why}. Leave the signal out with select(...).")
             if gone.any():
                 dropped = ", ".join(text(signal.names)[gone])
-                message = f"{where}: dropped {dropped}: constant or never observed in the training data"
+                also = f", or fewer than {self.min_spikes} spikes," if few else ""
+                message = f"{where}: dropped {dropped}: constant or never observed{also} in the training data"
                 warnings.warn(message, PreparationWarning, stacklevel=2)
             learned[name] = text(signal.names)[~gone]
         return learned

@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Int
 
-from neurolatent.checks import InputError
 from neurolatent.preparation import Learned
 from neurolatent.prognostics.calibration import LEVELS
 from neurolatent.prognostics.fusion import Answers
@@ -78,7 +77,7 @@ def warnings_of(view: View, points: Points, told: Told, lost: dict[str, list[str
         if ids[number] in lost:
             said.append(f"{', '.join(lost[ids[number]])} gave nothing lately: the interval is wider")
         if number in known:
-            said.append("this unit was trained on: its own life is left out of the library")
+            said.append("this unit was trained on: what was learned has seen its end, and new units are told worse")
         if missing >= 1.0:
             said.append("too short for every read-out: the lives of training units of this age stand in")
         elif missing > 0.0:
@@ -96,15 +95,3 @@ def known_units(fit: Fit, view: View) -> set[int]:
     heads = {trained[b : b + HEAD].tobytes() for b in begins}
     values = fit.model.modelled_values(view.recording)
     return {n for n, part in enumerate(view.rows.slices) if values[part][:HEAD].tobytes() in heads}
-
-
-def longest_life(view: View) -> float:
-    """Steps that the unit which lived longest had left at its first row.
-
-    Raises:
-        InputError: No unit failed.
-    """
-    failed = view.recording.failed(True, "a prognosis")
-    if not failed.any():
-        raise InputError(f"{view.recording.title}: no unit ran to failure, so there is no life to learn from.")
-    return float(view.recording.lengths[failed].max() - 1)

@@ -68,8 +68,8 @@ def _coverage(what: str, mass: float, found: float, where: str, units: int) -> R
     chance = float(np.sqrt(mass * (1 - mass) / units))
     kind = "narrow: take a wider one" if found < mass else "wide: they promise less than they hold"
     advice = (
-        f"Intervals{where} are too {kind}. By chance alone {units} units leave it open by {chance:.2f} or less; if it "
-        "stays so, raise cuts or neighbours, or add units like those that still run."
+        f"Intervals{where} are too {kind}. With {units} units its standard error is up to {chance:.2f}; beyond twice "
+        "that, raise folds, cuts or neighbours, or add units like those that still run."
     )
     wanted = f"{mass - OFF_PASS:.2f} to {mass + OFF_PASS:.2f}"
     off = round(abs(found - mass), 9)  # so that a distance of exactly 3 points passes

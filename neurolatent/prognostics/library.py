@@ -3,8 +3,10 @@ r"""Remaining life from a library of models, one per training unit (read-out R5)
 Each library unit has an ARPHMM of its own: the pooled one, moved by a few steps of MAP-EM on that unit alone. A running
 unit of age t is told by how well each of them explains its rows so far,
 
-.. math:: r_t = \sum_j w_j (T_j - t)_+, \qquad
+.. math:: r_t = \sum_{j: T_j \ge t} w_j (T_j - t), \qquad
     w_j \propto \exp\{(\log p_j(y_{1:t}) - \max_i \log p_i(y_{1:t})) / (\tau t)\}.
+
+Units that had failed before this age say nothing of it; where none lived so long there is no answer.
 
 Reference: specification of the ARPHMM, section 9, R5 (ours, no published counterpart).
 """
@@ -83,9 +85,12 @@ class ModelLibrary:
         y, lengths = padded(view.level, view.rows), view.recording.lengths
         evidence = np.stack([self._evidence(view, params, n, y, lengths)[asked] for n in range(len(learned["life"]))])
         age = view.age[asked]
-        left = np.clip(learned["life"][:, None] - view.rows.position[asked], 0.0, float(learned["cap"]))
-        weight = np.exp((evidence - evidence.max(axis=0)) / (float(self.temperature) * age))
-        total = weight.sum(axis=0)
+        left = learned["life"][:, None] - view.rows.position[asked]
+        lived, left = left >= 0, np.clip(left, 0.0, float(learned["cap"]))
+        best = np.where(lived, evidence, -np.inf).max(axis=0)
+        score = np.where(lived, evidence - np.where(np.isfinite(best), best, 0.0), -np.inf)
+        weight = np.exp(score / (float(self.temperature) * age))
+        total = np.where(lived.any(axis=0), weight.sum(axis=0), np.nan)
         mean = (weight * left).sum(axis=0) / total
         sd = np.sqrt((weight * (left - mean) ** 2).sum(axis=0) / total)
         is_known = (age > view.fit.model.skipped) & ~np.isnan(view.level[asked]).any(axis=1)

@@ -4,7 +4,8 @@ A line is the fusion, the fusion without the latent states, or a single read-out
 were calibrated in the same way. Differences are paired: one bootstrap over units serves all lines.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,11 +36,14 @@ class Measured(NamedTuple):
 
 
 @in_double
-def held_out(prognosis: Prognosis, *, life_left: tuple[float, float] | None = None) -> Measured:
+def held_out(
+    prognosis: Prognosis, *, life_left: tuple[float, float] | None = None, lines: Collection[str] | None = None
+) -> Measured:
     """Training units held out in turn, at their random rows.
 
     Args:
         life_left: Only rows with a remaining life in this range, clock units.
+        lines: Only these; None for all.
     """
     held, settings = prognosis.held, prognosis.settings
     width = prognosis.fit.facts["bin_width"]
@@ -50,6 +54,7 @@ def held_out(prognosis: Prognosis, *, life_left: tuple[float, float] | None = No
     told = {
         name: _scaled(cross_told(held, columns, prognosis.cap, share, folds=folds, seed=prognosis.seed), rows, width)
         for name, columns in prognosis.columns.items()
+        if lines is None or name in lines
     }
     whole = held.whole.take(rows)
     life = whole.position / np.maximum(whole.position + whole.left, 1)
@@ -68,13 +73,23 @@ def on_running(prognosis: Prognosis, recording: Recording) -> Measured:
             f"{recording.title}: true remaining lives are needed: load with outcomes, or a column 'remaining'"
         )
     view, _ = look(prognosis.fit, recording)
-    truth = dict(zip(recording.ids, recording.sequences["remaining"].to_numpy(float), strict=True))
-    left = np.array([truth[name] for name in view.recording.ids])
+    left, place = recording.sequences["remaining"].to_numpy(float), {n: k for k, n in enumerate(view.recording.ids)}
     known = np.flatnonzero(np.isfinite(left))
-    rows = np.array([part.stop - 1 for part in view.rows.slices])[known]
+    seen = np.array([number for number, unit in enumerate(known) if recording.ids[unit] in place], int)
+    rows = np.array([view.rows.slices[place[recording.ids[unit]]].stop - 1 for unit in known[seen]], int)
     answers, width = prognosis.answers(recording, view, rows), recording.bin_width
-    told = {name: _scaled(tell(row, answers), np.arange(len(rows)), width) for name, row in prognosis.rows.items()}
-    return Measured(told, left[known], known, np.full(len(rows), np.nan), prognosis.cap * width)
+    told = {}
+    for name, row in prognosis.rows.items():
+        found = _scaled(tell(row, answers), np.arange(len(rows)), width)
+        told[name] = Told(*(_placed(leaf, seen, len(known)) for leaf in found))
+    return Measured(told, left[known], known, np.full(len(known), np.nan), prognosis.cap * width)
+
+
+def _placed(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Values at some of ``count`` rows, NaN at the others: units that were refused have no answer, and are counted."""
+    out = np.full((count, *values.shape[1:]), np.nan)
+    out[rows] = values
+    return out
 
 
 def _scaled(told: Told, rows: np.ndarray, width: float) -> Told:
@@ -126,59 +141,49 @@ def comparison(measured: Measured, *, seed: int) -> pd.DataFrame:
     """One line each, best first: its scores, and how it compares with the fusion, with 90 % intervals over units.
 
     Columns: ``line``, ``rmse`` with ``rmse_low`` and ``rmse_high``, the RMSE against the capped truth, ``difference``
-    with its interval, that RMSE less the fusion's (positive: the fusion is better), ``score_per_100`` rows,
-    ``accuracy``, ``coverage80``, ``width80``, ``crps``. Lines are compared on the capped truth since that is what
-    they estimate: above the cap a line that overshoots would gain by it.
+    with its interval, that RMSE less the fusion's at the rows that both answer (positive: the fusion is better),
+    ``score_per_100`` rows, ``accuracy``, ``coverage80``, ``width80``, ``crps``. Lines are compared on the capped truth
+    since that is what they estimate: above the cap a line that overshoots would gain by it.
     """
-    capped = f"rmse_capped{measured.cap:g}"
-    draws = _resampled({name: _squares(measured, name, measured.left) for name in measured.told}, seed)
-    aim = np.minimum(measured.left, measured.cap)
-    capped_draws = _resampled({name: _squares(measured, name, aim) for name in measured.told}, seed)
-    rows: list[dict[str, Any]] = []
+    capped, count = f"rmse_capped{measured.cap:g}", len(np.unique(measured.unit))
+    picks = np.random.default_rng(seed).integers(0, count, (N_BOOTSTRAP, count))
+    aim, rows = np.minimum(measured.left, measured.cap), []
     for name in measured.told:
         figures = line_figures(measured, name)
         if not figures["answered"]:
             continue
-        gap = capped_draws[name] - capped_draws[FUSION]
+        own, fused = (_errors(measured, line, aim) for line in (name, FUSION))
+        missing = np.isnan(own + fused)
+        pair = [_resampled(np.where(missing, np.nan, error), measured.unit, picks) for error in (own, fused)]
         rows.append(
             {
                 "line": name,
                 "rmse": figures["rmse"],
-                **_interval("rmse", draws[name]),
+                **_interval("rmse", _resampled(_errors(measured, name, measured.left), measured.unit, picks)[1:]),
                 capped: figures[capped],
-                "difference": figures[capped] - line_figures(measured, FUSION)[capped],
-                **_interval("difference", gap),
+                "difference": float(pair[0][0] - pair[1][0]),
+                **_interval("difference", pair[0][1:] - pair[1][1:]),
                 **{key: figures[key] for key in COMPARED[1:]},
             }
         )
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
 
 
-def _squares(measured: Measured, name: str, truth: np.ndarray) -> np.ndarray:
-    """(units, 2) sum of squared errors and number of answers of each unit."""
-    error = np.minimum(measured.told[name].mean, measured.cap) - truth
-    known, units = np.isfinite(error), np.unique(measured.unit)
-    place = np.searchsorted(units, measured.unit)
-    return np.stack(
-        [
-            np.bincount(place, np.where(known, error, 0.0) ** 2, len(units)),
-            np.bincount(place, known.astype(float), len(units)),
-        ],
-        axis=1,
-    )
+def _errors(measured: Measured, name: str, truth: np.ndarray) -> Float[np.ndarray, " rows"]:
+    """Of a line, NaN where it has no answer."""
+    return np.minimum(measured.told[name].mean, measured.cap) - truth
 
 
-def _resampled(squares: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """RMSE of every line in each bootstrap sample of units; the samples are the same for all."""
-    count = len(next(iter(squares.values())))
-    picks = np.random.default_rng(seed).integers(0, count, (N_BOOTSTRAP, count))
-    out = {}
-    for name, table in squares.items():
-        total = table[picks].sum(axis=1)
-        out[name] = np.sqrt(total[:, 0] / np.maximum(total[:, 1], 1.0))
-    return out
+def _resampled(error: np.ndarray, unit: np.ndarray, picks: np.ndarray) -> Float[np.ndarray, " samples"]:
+    """RMSE of all units, then that of each bootstrap sample of them; rows without an error do not count."""
+    known, (units, place) = np.isfinite(error), np.unique(unit, return_inverse=True)
+    squares = np.bincount(place, np.where(known, error, 0.0) ** 2, len(units))
+    rows = np.bincount(place, known.astype(float), len(units))
+    total, count = (np.append(table.sum(), table[picks].sum(axis=1)) for table in (squares, rows))
+    return np.where(count > 0, np.sqrt(total / np.maximum(count, 1.0)), np.nan)
 
 
 def _interval(name: str, draws: np.ndarray) -> dict[str, float]:
-    low, high = np.quantile(draws, [0.05, 0.95])
+    known = draws[np.isfinite(draws)]
+    low, high = np.quantile(known, [0.05, 0.95]) if len(known) else (np.nan, np.nan)
     return {f"{name}_low": float(low), f"{name}_high": float(high)}

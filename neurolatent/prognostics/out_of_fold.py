@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from neurolatent.fitting import fit as fit_model
 from neurolatent.preparation import Learned, PreparationWarning
 from neurolatent.prognostics.fusion import Answers
 from neurolatent.prognostics.lost import lost_share, speaking, with_dying_sensor
-from neurolatent.prognostics.readout import ReadOut, lives_of
+from neurolatent.prognostics.readout import ReadOut, lives_of, longest_life
 from neurolatent.prognostics.settings import RemainingLife
 from neurolatent.prognostics.view import View, look
 from neurolatent.recording import Recording
@@ -52,10 +52,26 @@ LEAST_TRAINED = 2  # units that failed, without which no fold learns: one life h
 DAMAGED = 3  # copies are asked at a third of the rows
 
 
-def learn_all(readouts: tuple[ReadOut, ...], view: View, cap: float, *, seed: int) -> list[Learned]:
-    """What each read-out learns of the units of a view."""
-    lives = lives_of(view, cap)
-    return [readout.learn(view, lives, seed=seed) for readout in readouts]
+Shared = dict[Any, Learned]  # what read-outs that look at no state have learned, by all that they look at
+
+
+def learn_all(
+    readouts: tuple[ReadOut, ...], view: View, cap: float, *, seed: int, shared: Shared | None = None
+) -> list[Learned]:
+    """What each read-out learns of the units of a view; ``shared`` is read, and filled.
+
+    Other knowledge of the same units changes what the states are, and nothing for read-outs that do not look at them.
+    """
+    lives, shared = lives_of(view, cap), {} if shared is None else shared
+    looked_at = view.recording.fingerprint(), view.fit.facts["signal"], lives.failed.tobytes(), cap, seed
+    found = []
+    for readout in readouts:
+        key = (repr(readout), *looked_at)
+        known = None if readout.uses_states else shared.get(key)
+        found.append(readout.learn(view, lives, seed=seed) if known is None else known)
+        if not readout.uses_states:
+            shared[key] = found[-1]
+    return found
 
 
 def ask(
@@ -70,7 +86,9 @@ def ask(
     return Answers(np.stack([f.mean for f in found], axis=1), np.stack([f.sd for f in found], axis=1), lost[asked])
 
 
-def out_of_fold(fit: Fit, recording: Recording, settings: RemainingLife, cap: float, *, seed: int) -> HeldOut:
+def out_of_fold(
+    fit: Fit, recording: Recording, settings: RemainingLife, cap: float, *, seed: int, shared: Shared | None = None
+) -> HeldOut:
     """Answers at random rows of every unit that failed, by fits that have not seen the unit.
 
     Each fold learns preparation, model and read-outs anew. A fit with draws is replaced by one of EM here: point
@@ -81,7 +99,7 @@ def out_of_fold(fit: Fit, recording: Recording, settings: RemainingLife, cap: fl
         InputError: Fewer than two units that failed for each fold.
     """
     folds = [
-        _fold(fit, train, held, settings, cap, seed=seed + number)
+        _fold(fit, train, held, settings, cap, seed=seed + number, shared=shared)
         for number, (train, held) in enumerate(_splits(recording, settings, seed))
     ]
     numbers = {name: number for number, name in enumerate(recording.ids)}
@@ -118,14 +136,23 @@ class Asked(NamedTuple):
 
 
 def _fold(
-    fit: Fit, train: Recording, held: Recording, settings: RemainingLife, cap: float, *, seed: int
+    fit: Fit,
+    train: Recording,
+    held: Recording,
+    settings: RemainingLife,
+    cap: float,
+    *,
+    seed: int,
+    shared: Shared | None,
 ) -> tuple[Asked, Asked]:
     """Answers on held-out units as they are, and on copies with a dying sensor."""
     engine = EM() if fit.draws is not None else fit.engine
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PreparationWarning)  # the fit to all units has told it
         fitted = fit_model(fit.model, train, fit.prepare, engine, seed)
-    known = learn_all(settings.all, look(fitted, train).view, cap, seed=seed)
+    seen = look(fitted, train).view
+    cap = min(cap, longest_life(seen))  # the longest life may be that of a unit held out
+    known = learn_all(settings.all, seen, cap, seed=seed, shared=shared)
     generator, channels = np.random.default_rng(seed), speaking(train)
     damaged = with_dying_sensor(held, channels, generator)
 

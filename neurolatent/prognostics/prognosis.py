@@ -15,14 +15,14 @@ from neurolatent.prognostics import stored
 from neurolatent.prognostics.answer import (
     known_units,
     labelled,
-    longest_life,
     points_of,
     warnings_of,
     with_survivors,
 )
 from neurolatent.prognostics.fusion import Answers
 from neurolatent.prognostics.lost import lost_at_end, lost_share, speaking
-from neurolatent.prognostics.out_of_fold import HeldOut, ask, learn_all, out_of_fold
+from neurolatent.prognostics.out_of_fold import HeldOut, Shared, ask, learn_all, out_of_fold
+from neurolatent.prognostics.readout import longest_life
 from neurolatent.prognostics.row import Row, learn_row, tell
 from neurolatent.prognostics.settings import RemainingLife
 from neurolatent.prognostics.survivors import Survivors
@@ -146,7 +146,14 @@ class Prognosis:
 
 
 @in_double
-def prognose(fit: Fit, recording: Any, settings: RemainingLife | None = None, *, seed: int = 0) -> Prognosis:
+def prognose(
+    fit: Fit,
+    recording: Any,
+    settings: RemainingLife | None = None,
+    *,
+    seed: int = 0,
+    shared: Shared | None = None,
+) -> Prognosis:
     """What turns a fit into remaining life, learned from the units that it was fitted to.
 
     Units are held out in turn to learn how read-outs are joined and how far they err; then each read-out learns from
@@ -157,6 +164,8 @@ def prognose(fit: Fit, recording: Any, settings: RemainingLife | None = None, *,
         recording: The training recording as it was given to :func:`neurolatent.fit`, with its knowledge.
         settings: The choices; None for all read-outs with their defaults.
         seed: Of folds, cuts and read-outs: the same seed on the same machine gives the same result.
+        shared: An empty dictionary that is given to several prognoses of the same units: what read-outs that look at no
+            state learn is then learned once. It changes no answer.
 
     Raises:
         InputError: It is not known which units failed, or too few did.
@@ -166,6 +175,6 @@ def prognose(fit: Fit, recording: Any, settings: RemainingLife | None = None, *,
     cap = np.inf if settings.cap is None else float(settings.cap) / units.bin_width
     view = look(fit, units).view
     cap = float(min(cap, longest_life(view)))
-    held = out_of_fold(fit, units, settings, cap, seed=seed)
-    learned = learn_all(settings.all, view, cap, seed=seed)
+    held = out_of_fold(fit, units, settings, cap, seed=seed, shared=shared)
+    learned = learn_all(settings.all, view, cap, seed=seed, shared=shared)
     return Prognosis(fit, settings, tuple(learned), held, cap, speaking(units), seed)

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from neurolatent.checks import InputError
 from neurolatent.preparation import Learned
 from neurolatent.prognostics.view import View
 
@@ -68,6 +69,18 @@ def lives_of(view: View, cap: float) -> Lives:
         if has_failed:
             left[part] = np.arange(part.stop - part.start - 1, -1, -1)
     return Lives(left, failed, cap)
+
+
+def longest_life(view: View) -> float:
+    """Steps that the unit which lived longest had left at its first row.
+
+    Raises:
+        InputError: No unit failed.
+    """
+    failed = view.recording.failed(True, "a prognosis")
+    if not failed.any():
+        raise InputError(f"{view.recording.title}: no unit ran to failure, so there is no life to learn from.")
+    return float(view.recording.lengths[failed].max() - 1)
 
 
 def weighted_rows(

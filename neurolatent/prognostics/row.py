@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from neurolatent.prognostics.calibration import LEVELS, Calibration, Past, calibrate, quantiles, score_alone
+from neurolatent.prognostics.calibration import LEVELS, Calibration, Past, alone, calibrated, quantiles, score
 from neurolatent.prognostics.fusion import Answers, Fusion, Joined, fuse, join
 from neurolatent.prognostics.out_of_fold import HeldOut, OutOfFold
 
@@ -43,8 +43,9 @@ def learn_row(held: HeldOut, columns: list[int], cap: float, neighbours: float) 
     known = np.isfinite(told[0].mean)
     truth = (whole.left[known], whole.weight[known], whole.unit[known])
     pasts = [Past(t.mean[known], t.spread[known], *truth) for t in told]
-    best = int(np.argmin([score_alone(past, neighbours=neighbours) for past in pasts]))
-    return Row(columns, kinds[best], calibrate(pasts[best], neighbours=neighbours))
+    found = alone(pasts, neighbours=neighbours)
+    best = int(np.argmin([score(past, one) for past, one in zip(pasts, found, strict=True)]))
+    return Row(columns, kinds[best], calibrated(pasts[best], found[best], neighbours=neighbours))
 
 
 def tell(row: Row, answers: Answers) -> Told:

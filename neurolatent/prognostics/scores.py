@@ -51,18 +51,32 @@ def pinball_crps(
 
     .. math:: CRPS = 2 \int_0^1 (y - q_\tau)(\tau - [y < q_\tau])\, d\tau
 
-    as the mean over evenly spaced levels. Reference: Gneiting and Raftery (2007), JASA 102:359-378, eq. 50 ff.
+    by the trapezoidal rule between the levels; beyond the outermost ones their quantiles stand for what is not known.
+
+    Reference: Gneiting and Raftery (2007), JASA 102:359-378, eq. 50 ff.
     """
     gap = np.asarray(truth, float)[:, None] - quantile
-    return 2 * np.mean(gap * (levels - (gap < 0)), axis=1)
+    late, first, last = gap < 0, levels[0], levels[-1]
+    inside = np.trapezoid(gap * (levels - late), levels, axis=1)
+    below = gap[:, 0] * (first**2 / 2 - late[:, 0] * first)
+    above = gap[:, -1] * ((1 - last**2) / 2 - late[:, -1] * (1 - last))
+    return 2 * (inside + below + above)
+
+
+def at_level(
+    quantile: Float[np.ndarray, "units levels"], levels: Float[np.ndarray, " levels"], level: float
+) -> Float[np.ndarray, " units"]:
+    """The quantile of each unit at one level, on straight lines between those that are known."""
+    place = float(np.interp(level, levels, np.arange(len(levels))))
+    low = min(int(place), len(levels) - 2)
+    return quantile[:, low] + (place - low) * (quantile[:, low + 1] - quantile[:, low])
 
 
 def interval_of(
     quantile: Float[np.ndarray, "units levels"], levels: Float[np.ndarray, " levels"], mass: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the central intervals that hold this probability."""
-    ends = [np.array([np.interp(0.5 + side * mass / 2, levels, row) for row in quantile]) for side in (-1, 1)]
-    return ends[0], ends[1]
+    return at_level(quantile, levels, 0.5 - mass / 2), at_level(quantile, levels, 0.5 + mass / 2)
 
 
 def alpha_lambda(

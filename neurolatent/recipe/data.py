@@ -17,7 +17,19 @@ from neurolatent.recipe.network import network_of
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
 from neurolatent.recording import EndOfLife, Recording
 
-OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin", "blocks")
+OURS = (
+    "path",
+    "format",
+    "simulate",
+    "knowledge",
+    "card",
+    "take",
+    "valid",
+    "end_of_life",
+    "bin",
+    "min_spikes",
+    "blocks",
+)
 
 
 def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
@@ -42,9 +54,9 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     if "end_of_life" in table:
         at = f"{where}.end_of_life"
         recording = recording.ending(build(EndOfLife, expect_table(table["end_of_life"], at), at))
-    if "bin" in table:
-        recording = recording.bin(convert(table["bin"], int, f"{where}.bin"))
-    return recording.blocks(convert(table["blocks"], int, f"{where}.blocks")) if "blocks" in table else recording
+    for key, step in (("bin", Recording.bin), ("min_spikes", Recording.spiking), ("blocks", Recording.blocks)):
+        recording = step(recording, convert(table[key], int, f"{where}.{key}")) if key in table else recording
+    return recording
 
 
 def _loaded(table: Mapping[str, Any], where: str) -> Recording:

@@ -1,7 +1,7 @@
 """The section [prognosis] of a recipe: settings from its tables, and what is measured of the prognosis."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from neurolatent.checks import InputError, did_you_mean, positive
 from neurolatent.diagnostics import Row
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.measures import Measured, comparison, flat_figures, held_out, on_running
+from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import FUSION, Prognosis, prognose
 from neurolatent.prognostics.settings import PRESETS, RemainingLife
 from neurolatent.recipe.objects import build, expect_table
@@ -87,15 +88,20 @@ def _readouts(tables: Any, where: str) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def lives_of(ahead: Ahead, fit: Fit, recording: Recording, test: Recording | None, *, seed: int) -> Lives:
+def lives_of(
+    ahead: Ahead, fit: Fit, recording: Recording, test: Recording | None, *, seed: int, shared: Shared | None = None
+) -> Lives:
     """The prognosis of a fit, measured."""
-    return measured(prognose(fit, recording, ahead.settings, seed=seed), ahead.horizon, test)
+    return measured(prognose(fit, recording, ahead.settings, seed=seed, shared=shared), ahead.horizon, test)
 
 
-def measured(prognosis: Prognosis, horizon: float | None, test: Recording | None) -> Lives:
+def measured(
+    prognosis: Prognosis, horizon: float | None, test: Recording | None, lines: Collection[str] | None = None
+) -> Lives:
     """A prognosis with what its lines say of held-out units, and of running ones where the truth is given."""
+    held = held_out(prognosis, lines=lines)
     is_known = test is not None and "remaining" in test.sequences
-    return Lives(prognosis, horizon, held_out(prognosis), on_running(prognosis, test) if test and is_known else None)
+    return Lives(prognosis, horizon, held, on_running(prognosis, test) if test and is_known else None)
 
 
 def checks_of(prognosis: Prognosis | None) -> tuple[Row, ...]:
@@ -103,12 +109,13 @@ def checks_of(prognosis: Prognosis | None) -> tuple[Row, ...]:
     return () if prognosis is None else check_prognosis(prognosis, held_out(prognosis))
 
 
-def with_arm(lives: Lives, name: str, arm: Lives) -> Lives:
-    """With the lines of an arm that are its own, under ``name.line``: the fusion, and what uses the states.
+def with_arm(lives: Lives, name: str, other: Prognosis, test: Recording | None) -> Lives:
+    """With the lines of another prognosis that are its own, under ``name.line``: the fusion, and what uses the states.
 
     Both were asked at the same rows of the same units, so that differences are paired.
     """
-    uses = {readout.name for readout in arm.prognosis.settings.all if readout.uses_states} | {FUSION}
+    uses = {readout.name for readout in other.settings.all if readout.uses_states} | {FUSION}
+    arm = measured(other, lives.horizon, test, uses)
 
     def joined(mine: Measured, theirs: Measured) -> Measured:
         return mine._replace(

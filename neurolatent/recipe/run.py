@@ -20,6 +20,8 @@ from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
+from neurolatent.prognostics.out_of_fold import Shared
+from neurolatent.prognostics.prognosis import prognose
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
@@ -225,12 +227,14 @@ def _lives(plan: Plan, fitted: Fit, seed: int) -> Lives | None:
     """The prognosis of the recipe, with the lines of its arms beside its own."""
     if plan.ahead is None:
         return None
-    lives = lives_of(plan.ahead, fitted, plan.parts.recording, plan.test, seed=seed)
+    shared: Shared = {}
+    lives = lives_of(plan.ahead, fitted, plan.parts.recording, plan.test, seed=seed, shared=shared)
     for name, arm in plan.arms.items():
         other = fit(arm.model, arm.recording, plan.parts.steps, arm.engine, seed)
         if other.interrupted:
             raise KeyboardInterrupt
-        lives = with_arm(lives, name, lives_of(plan.ahead, other, arm.recording, plan.test, seed=seed))
+        prognosis = prognose(other, arm.recording, plan.ahead.settings, seed=seed, shared=shared)
+        lives = with_arm(lives, name, prognosis, plan.test)
     return lives
 
 

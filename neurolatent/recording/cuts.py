@@ -41,30 +41,30 @@ def cut_sequences(parts: Parts, first: Any, last: Any) -> Parts:
     return counted_anew(parts, out)
 
 
-def cut_into_blocks(parts: Parts, samples: int) -> Parts:
-    """Each sequence as blocks of so many samples, which become sequences; a rest at the end is dropped."""
-    whole_number("samples", samples, 1)
+def block_sequences(parts: Parts, length: int) -> Parts:
+    """Each sequence cut into blocks of ``length`` samples, which become sequences; a rest at the end is dropped."""
+    whole_number("length", length, 1)
     name = parts.name or "recording"
-    if len(parts.knowledge.statements):
-        raise InputError(f"{name}: cut into blocks before stating knowledge of sequences")
-    counts = parts.lengths // samples
-    if not counts.all():
-        short = int(np.argmin(counts))
+    if not parts.knowledge.is_empty:
+        raise InputError(f"{name}: cut into blocks before stating knowledge.")
+    counts = np.asarray(parts.lengths // length)
+    if not counts.any():
         raise InputError(
-            f"{place(name, f'sequence {parts.sequences.id.iloc[short]}')}: its {parts.lengths[short]} samples are "
-            f"fewer than one block of {samples}. Choose shorter blocks, or take the longer sequences only."
+            f"{name}: the longest sequence has {parts.lengths.max()} samples, fewer than a block of {length}"
         )
     numbers = np.repeat(np.arange(len(counts)), counts)
     block = np.concatenate([np.arange(n) for n in counts])
-    begins = block * samples
-    dropped = int(np.sum(parts.lengths - counts * samples))
-    step = f"cut into {len(numbers)} blocks of {samples} samples, {dropped} at the ends dropped"
-    out = _keep(parts, numbers, begins, begins + samples, step)
-    owner = [str(i) for i in out.sequences["id"]]
-    ids = [f"{i}.{n + 1}" if len(counts) > 1 else str(n + 1) for i, n in zip(owner, block, strict=True)]
-    table = out.sequences.drop(columns=["failed", "remaining"], errors="ignore").assign(
-        id=ids, of=owner, block=block + 1
-    )
+    rest = int((parts.lengths - counts * length).sum())
+    step = f"cut into {len(block)} blocks of {length} samples; {rest} samples at the ends were dropped"
+    out = _keep(parts, numbers, block * length, (block + 1) * length, step)
+    ids = [f"{i}/{k}" for i, k in zip(out.sequences["id"], block, strict=True)]
+    table = out.sequences.assign(id=ids, block=block)
+    is_end = (block + 1) * length == parts.lengths[numbers]
+    if "failed" in table:
+        table = table.assign(failed=true_or_false(table["failed"], ids, parts.name) & is_end)
+    if "remaining" in table:
+        left = (parts.lengths[numbers] - (block + 1) * length) * parts.bin_width
+        table = table.assign(remaining=table["remaining"].to_numpy(float) + left)
     return out._replace(sequences=table)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place, within
 from neurolatent.recording.bins import bin_sequences
-from neurolatent.recording.cuts import cut_into_blocks, cut_sequences, take_sequences
+from neurolatent.recording.cuts import block_sequences, cut_sequences, take_sequences
 from neurolatent.recording.digest import describe, fingerprint
 from neurolatent.recording.endings import EndOfLife, end_sequences
 from neurolatent.recording.faults import refuse_faults, true_or_false
@@ -19,7 +19,7 @@ from neurolatent.recording.limits import mask_outside
 from neurolatent.recording.of import parts_of
 from neurolatent.recording.parts import Parts
 from neurolatent.recording.signal import Signal
-from neurolatent.recording.spikes import from_spikes
+from neurolatent.recording.spikes import from_spikes, take_spiking
 from neurolatent.recording.store import load_parts, save_parts
 
 Counts = int | np.integer | Sequence[int] | np.ndarray  # one number of samples, or one per sequence
@@ -87,14 +87,8 @@ class Recording:
     def from_spikes(cls, times: Any, units: Any = None, *, bin_width: float | int, **options: Any) -> "Recording":
         """A recording of one signal ``spikes``: spike times counted in bins.
 
-        Args:
-            times: Unit to its sorted spike times, a list of such arrays, or the times of all spikes with ``units``.
-            units: (spikes,) the unit of each spike, where ``times`` is one array.
-            bin_width: Width of a bin, in clock units.
-            options: Those of :func:`neurolatent.recording.spikes.from_spikes`: epochs, observed, channels, ...
-
-        Raises:
-            InputError: Times that are missing or descend, epochs that overlap or are shorter than a bin.
+        ``times`` maps units to sorted times, or lists them, or holds all with the unit of each in ``units``; for the
+        rest (epochs, observed, channels, ...) and what is refused see :func:`neurolatent.recording.spikes.from_spikes`.
         """
         return cls(**from_spikes(times, units, bin_width=bin_width, **options)._asdict())
 
@@ -224,15 +218,13 @@ class Recording:
         """
         return self._with(cut_sequences(self.parts, first, last))
 
-    def blocks(self, samples: int) -> "Recording":
-        """Each sequence cut into blocks of so many samples, which become sequences; a rest at the end is dropped.
+    def blocks(self, length: int) -> "Recording":
+        """Each sequence cut into blocks of ``length`` samples, which become sequences (``id/0``, ``id/1``, ...)."""
+        return self._with(block_sequences(self.parts, length))
 
-        The table of sequences tells of which sequence each is a ``block``, in the column ``of``.
-
-        Raises:
-            InputError: A sequence shorter than a block, or knowledge that speaks of whole sequences.
-        """
-        return self._with(cut_into_blocks(self.parts, samples))
+    def spiking(self, least: int) -> "Recording":
+        """Only units with at least so many observed spikes, in every signal of counts; other signals stay."""
+        return self._with(take_spiking(self.parts, least))
 
     def within(self, valid: Mapping[str, Sequence[float | int]]) -> "Recording":
         """With values outside the (low, high) of their channel masked: not observed, their samples stay."""

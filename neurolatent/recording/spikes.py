@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurolatent.checks import InputError, place
+from neurolatent.checks import InputError, place, whole_number
 from neurolatent.recording.parts import Parts
 from neurolatent.recording.signal import Signal, make_signal
 from neurolatent.recording.stretches import Bins, cut_stretches, listed
@@ -90,6 +90,27 @@ def count_spikes(
             strays += [unit] if counts[~seen[:, column], column].any() else []
     notes = _notes(counts, seen, facts, strays)
     return make_signal(counts, kind="counts", channels=facts, observed=seen, where=place(name, "signal spikes")), notes
+
+
+def take_spiking(parts: Parts, least: int) -> Parts:
+    """Only channels with at least so many observed counts, in every signal of counts."""
+    whole_number("min_spikes", least, 1)
+    name, signals, notes = parts.name or "recording", dict(parts.signals), []
+    counts = [key for key, signal in signals.items() if signal.kind == "counts"]
+    if not counts:
+        raise InputError(f"{name}: min_spikes needs a signal of counts, and there is none")
+    for key in counts:
+        total = spikes_of(signals[key])
+        if (total < least).all():
+            raise InputError(f"{place(name, f'signal {key}')}: no unit has {least} spikes; the most are {total.max()}")
+        notes.append(f"kept {(total >= least).sum()} of {len(total)} units of {key} with at least {least} spikes")
+        signals[key] = signals[key].pick(np.flatnonzero(total >= least))
+    return parts._replace(signals=signals, history=(*parts.history, *notes))
+
+
+def spikes_of(signal: Signal) -> np.ndarray:
+    """(channels,) how many events were observed in each channel of counts."""
+    return np.where(signal.observed, signal.values, 0).sum(axis=0, dtype=np.int64)
 
 
 def refuse_disorder(train: np.ndarray, where: str) -> None:

@@ -46,7 +46,7 @@ def trust_section(material: Material, outlook: Outlook, painter: Painter) -> Sec
     if running is not None and has_answers(running):
         caption = f"Units shown here whose truth is known, by how much life was left ({material.units})."
         found = coverage_table(running)
-        blocks += [_coverages(found, caption, material), Text(_by_chance(found), "small")]
+        blocks += [_coverages(found, caption, material), Text(_by_chance(found, len(np.unique(held.unit))), "small")]
     blocks += _accuracy(held, material, painter)
     return Section("trust", TRUST, blocks)
 
@@ -74,12 +74,14 @@ def _promise(table: pd.DataFrame) -> Text:
     return Text(f"Caution, intervals do not hold what they promise: {'; '.join(off)}.", "caution")
 
 
-def _by_chance(table: pd.DataFrame) -> str:
+def _by_chance(table: pd.DataFrame, learned_from: int) -> str:
+    """Chance has two parts: which units are counted, and which ones the intervals were learned from."""
     row = table.iloc[0]
-    chance = 1.645 * 100 * np.sqrt(0.8 * 0.2 / row["units"])
+    chance, third = (1.645 * 100 * np.sqrt(0.8 * 0.2 * (n / row["units"] + n / learned_from)) for n in (1, 3))
     return (
-        f"The 80 % intervals hold {percent(row['coverage80'])} of these {row['units']:.0f} units; by chance alone so "
-        f"few stray up to {chance:.0f} points from 80 % nine times in ten, a third of them {chance * np.sqrt(3):.0f}."
+        f"The 80 % intervals hold {percent(row['coverage80'])} of these {row['units']:.0f} units. With so few, and "
+        f"intervals learned from {learned_from}, chance alone strays up to {chance:.0f} points from 80 % nine times in "
+        f"ten, and {third:.0f} in a third."
     )
 
 

@@ -126,17 +126,18 @@ class Fit:
 
     def _label_forecast(self, selected: Selected, leaves: list[np.ndarray]) -> xr.Dataset:
         y, states = leaves
-        names = list(self.model.coordinates(selected.recording)["feature"])
+        each = self.model.dimensions()["predicted_mean"][-1]
+        names = list(self.model.coordinates(selected.recording)[each])
         levels = np.asarray(QUANTILES)
         probability = np.stack([(states == k).mean(axis=1) for k in range(self.model.n_states)], axis=-1)
         ahead = np.arange(1, y.shape[2] + 1) * selected.recording.bin_width
         data = xr.Dataset(
             {
-                "quantile": (("level", "sequence", "ahead", "feature"), np.quantile(y, levels, axis=1)),
-                "mean": (("sequence", "ahead", "feature"), y.mean(axis=1)),
+                "quantile": (("level", "sequence", "ahead", each), np.quantile(y, levels, axis=1)),
+                "mean": (("sequence", "ahead", each), y.mean(axis=1)),
                 "state_probability": (("sequence", "ahead", "state"), probability),
             },
-            {"level": levels, "ahead": ahead, "feature": names, "state": self.model.state_names()},
+            {"level": levels, "ahead": ahead, each: names, "state": self.model.state_names()},
         ).assign_coords(sequence=selected.recording.ids)
         return self._in_user_units(data.assign(refusals(selected.refused)), ("quantile", "mean"))
 

@@ -39,13 +39,14 @@ class Falling:
     """A model whose objective counts the steps, and ceases to be a number after so many."""
 
     after: int
+    settling: int = 0
 
     def init(self, key, data, *, start, restart):
         return Counted(np.zeros(1))
 
-    def em_step(self, params, data, *, use_prior, careful=True):
-        step = params.initial[0]
-        objective = jax.numpy.where(step < self.after, step, jax.numpy.nan)
+    def em_step(self, params, data, *, use_prior, step=0, careful=True):
+        taken = params.initial[0]
+        objective = jax.numpy.where(taken < self.after, taken, jax.numpy.nan)
         return Step(Counted(params.initial + 1), objective, jax.numpy.zeros(1, bool), jax.numpy.ones((), bool))
 
     def has_one_start(self, data):
@@ -61,6 +62,22 @@ ENGINE = EM(steps=60, restarts=3, start="random", tolerance=1e-9)
 @pytest.fixture(scope="module")
 def once() -> nl.Fit:
     return small.fit(ENGINE)
+
+
+def test_a_change_in_nats_can_count_as_none():
+    model = Falling(after=1000)  # its objective rises by one at every step
+    for absolute, steps in ((0.5, 30), (1.5, 4)):
+        settings = EM(steps=30, restarts=1, tolerance=0.0, absolute=absolute)
+        out = em.run(settings, model, {}, jax.random.key(0), options=Run(), identity={})
+        assert np.isfinite(out.trace["objective"]).sum() == steps
+
+
+def test_nothing_is_converged_while_a_schedule_runs():
+    settings = EM(steps=30, restarts=1, tolerance=0.0, absolute=1.5)
+    out = em.run(settings, Falling(1000, settling=10), {}, jax.random.key(0), options=Run(), identity={})
+    assert np.isfinite(out.trace["objective"]).sum() == 14
+    with pytest.raises(ValueError, match="steps must exceed the 30 steps"):
+        em.run(settings, Falling(1000, settling=30), {}, jax.random.key(0), options=Run(), identity={})
 
 
 @pytest.mark.parametrize("chunk_seconds", [0.0, 1e-3, 60.0])

@@ -148,9 +148,9 @@ class Spoiled:
         coefficient: Any = sites["coefficients"]["value"]
         numpyro.factor("spoiled", jnp.where(coefficient[0, 0, 0] > self.limit, jnp.nan, 0.0))
 
-    init, em_step, has_one_start, ordered, unconstrained_start, relabel = (
+    init, em_step, settling, has_one_start, ordered, unconstrained_start, relabel = (
         getattr(small.MODEL, name)
-        for name in ("init", "em_step", "has_one_start", "ordered", "unconstrained_start", "relabel")
+        for name in ("init", "em_step", "settling", "has_one_start", "ordered", "unconstrained_start", "relabel")
     )
 
 

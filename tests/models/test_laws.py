@@ -63,7 +63,7 @@ MODELS: dict[str, Callable[[], Subject]] = {
     "arphmm": arphmm(n_states=3, order=2, transitions="ergodic", signal="signal"),
     "arphmm, left to right": arphmm(n_states=3, order=1, n_substates=2, covariance="diag", signal="signal"),
     "arphmm, padded start": arphmm(n_states=2, order=1, first="pad", transitions="ergodic", signal="signal"),
-    "hmmglm, counts": hmmglm("counts, own taps"),
+    "hmmglm, counts": hmmglm("counts, softplus"),
     "hmmglm, choices": hmmglm("choices, lapses"),
 }
 

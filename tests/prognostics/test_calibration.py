@@ -8,11 +8,13 @@ from neurolatent.prognostics.calibration import (
     LEVELS,
     Calibration,
     Past,
+    alone,
     calibrate,
     chance_below,
     quantiles,
     thirds,
 )
+from neurolatent.prognostics.scores import interval_of
 
 
 def fleet_of_errors(units: int, per_unit: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -141,3 +143,33 @@ def test_thirds_are_of_the_range():
     assert near.tolist() == [True, True, False, False, False, False]
     assert middle.tolist() == [False, False, True, True, False, False]
     assert far.tolist() == [False, False, False, False, True, True]
+
+
+def test_what_rows_say_of_one_another_is_the_calibration_without_its_stretch():
+    """Two spreads at once, each by the same steps as alone."""
+    estimate, _, life, weight, unit = fleet_of_errors(12, 5, 4)
+    pasts = [Past(estimate, spread, life, weight, unit) for spread in (np.full(60, 3.0), 1.0 + estimate / 50)]
+    for past, found in zip(pasts, alone(pasts, neighbours=0.2), strict=True):
+        made = calibrate(past, neighbours=0.2)
+        plain = made._replace(stretch=np.ones_like(made.stretch))
+        want = quantiles(plain, estimate, past.spread, unit=unit)
+        np.testing.assert_allclose(np.maximum(found, 0.0), want, atol=1e-9)
+
+
+def test_narrow_intervals_and_those_that_end_at_zero_are_not_too_wide():
+    """Lives near zero, told within few steps: the lower ends of many intervals are cut."""
+
+    def near_the_end(rows: int, seed: int) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(seed)
+        life = rng.uniform(0, 30, rows)
+        estimate = np.clip(life + rng.normal(size=rows) * (2 + life / 6), 0, 25)
+        return estimate, np.full(rows, 6.0), life, np.ones(rows), np.arange(rows)
+
+    found = calibrate(Past(*near_the_end(3000, 0)), neighbours=0.1)
+    estimate, spread, life, _, _ = near_the_end(6000, 1)
+    got = quantiles(found, estimate, spread)
+    for mass in CHECKED:
+        low, high = interval_of(got, LEVELS, mass)
+        inside = (low <= life) & (life <= high)
+        for group in (np.ones(6000, bool), thirds(life)[0]):
+            assert abs(inside[group].mean() - mass) < 0.028, mass

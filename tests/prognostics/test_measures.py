@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from neurolatent.prognostics.calibration import LEVELS
 from neurolatent.prognostics.measures import Measured, comparison, flat_figures, held_out, line_figures, on_running
@@ -59,6 +60,19 @@ def test_comparison_is_paired_over_units():
     assert comparison(made_up(), seed=0).equals(comparison(made_up(), seed=0))
 
 
+def test_a_line_that_answers_where_it_is_easy_is_compared_there():
+    """It errs more than the fusion wherever both answer, and less than the fusion does over all rows."""
+    measured = made_up()
+    error = np.array([1.5, -2.5, np.nan, np.nan, np.nan, np.nan])
+    shy = told(measured.left + error, 10.0)
+    hard = told(measured.left + [1.0, -2.0, 30.0, 30.0, -30.0, -30.0], 10.0)
+    table = comparison(measured._replace(told={FUSION: hard, "shy": shy}), seed=0).set_index("line")
+    assert table.loc["shy", "rmse"] < table.loc[FUSION, "rmse"]
+    want = np.sqrt((1.5**2 + 2.5**2) / 2) - np.sqrt((1 + 4) / 2)
+    row = table.loc["shy", ["difference", "difference_low", "difference_high"]]
+    np.testing.assert_allclose(row.to_numpy(float), want)  # one unit alone: every sample that has it is the same
+
+
 def test_bootstrap_interval_is_that_of_resampled_units():
     """Three units: all 27 samples, listed."""
     measured = made_up()
@@ -76,6 +90,15 @@ def test_crps_of_a_uniform_distribution_has_a_closed_form():
     truth = np.array([0.0, 0.3, 0.5, 1.0])
     got = pinball_crps(np.tile(levels, (4, 1)), levels, truth)
     np.testing.assert_allclose(got, truth**2 - truth + 1 / 3, atol=1e-3)
+
+
+def test_crps_needs_no_more_levels_than_the_percent_points():
+    r"""For N(m, s): :math:`s (z (2 F(z) - 1) + 2 f(z) - \pi^{-1/2})`, Gneiting and Raftery (2007), eq. 21."""
+    truth = np.array([-3.5, -1.0, 0.0, 0.4, 2.0, 6.0])
+    want = truth * (2 * norm.cdf(truth) - 1) + 2 * norm.pdf(truth) - 1 / np.sqrt(np.pi)
+    got = pinball_crps(np.tile(norm.ppf(LEVELS), (6, 1)), LEVELS, truth)
+    np.testing.assert_allclose(got, want, rtol=4e-3)
+    np.testing.assert_allclose(pinball_crps(np.full((6, 99), 1.0), LEVELS, truth), np.abs(truth - 1))
 
 
 def test_interval_alpha_lambda_and_cost_by_hand():
@@ -109,3 +132,22 @@ def test_running_units_are_measured_at_their_last_row():
     measured = on_running(prognosis(), units)
     np.testing.assert_array_equal(measured.left, units.sequences["remaining"])
     np.testing.assert_array_equal(measured.told[FUSION].mean, prognosis().predict(units)["mean"].values)
+
+
+def test_a_running_unit_that_is_refused_counts_as_unanswered():
+    units = running()
+    signal = units.signal("sensors")
+    keep = np.ones(signal.observed.shape, bool)
+    keep[units.slices()[2]] = False
+    hurt = units.with_signal("sensors", signal.masked(keep))
+    measured, whole = on_running(prognosis(), hurt), on_running(prognosis(), units)
+    assert line_figures(measured, FUSION)["answered"] == 0.75
+    np.testing.assert_array_equal(measured.left, whole.left)
+    others = [0, 1, 3]
+    np.testing.assert_array_equal(measured.told[FUSION].quantile[others], whole.told[FUSION].quantile[others])
+
+
+def test_only_the_lines_asked_for_are_measured():
+    some, whole = held_out(prognosis(), lines=(FUSION, "crossing")), held_out(prognosis())
+    assert set(some.told) == {FUSION, "crossing"}
+    np.testing.assert_array_equal(some.told["crossing"].quantile, whole.told["crossing"].quantile)

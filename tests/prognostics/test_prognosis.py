@@ -1,6 +1,6 @@
 """The whole prognosis: nothing leaks from the future, what is saved predicts the same, odd units get an answer."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,12 +9,17 @@ from neurolatent.checks import InputError
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.preparation import HealthIndicator
+from neurolatent.prognostics.absorbing import AbsorptionTime
+from neurolatent.prognostics.out_of_fold import out_of_fold
 from neurolatent.prognostics.prognosis import Prognosis, prognose
+from neurolatent.prognostics.readout import Estimate
+from neurolatent.prognostics.regression import FeatureRegression
 from neurolatent.prognostics.settings import RemainingLife
+from neurolatent.prognostics.similarity import Similarity
 from neurolatent.prognostics.survivors import Survivors
 from neurolatent.prognostics.view import look
-from neurolatent.recording import knowledge
-from tests.prognostics.fleets import SETTINGS, fitted, fleet, known_fleet, prognosis, running
+from neurolatent.recording import knowledge, make_signal
+from tests.prognostics.fleets import SETTINGS, fitted, fleet, known_fleet, prognosis, running, small_trees
 from tests.recording.refusals import refuses
 
 
@@ -102,14 +107,76 @@ def test_remaining_life_is_learned_at_all():
     assert np.sqrt(np.mean(error**2)) < 0.5 * np.std(np.arange(60))
 
 
-def test_held_out_answers_come_from_fits_that_have_not_seen_the_unit():
-    """A unit held out twice with different values in training: its answers must not depend on its own life's end."""
+def test_held_out_rows_know_what_their_units_had_left():
     units = known_fleet()
     held = prognosis().held.whole
     assert set(np.unique(held.unit)) == set(range(units.n_sequences))
     life = held.position + held.left
     np.testing.assert_array_equal(life, units.lengths[held.unit] - 1)
     assert (held.position + 1 >= SETTINGS.least_seen).all()
+
+
+LIGHT = RemainingLife(
+    small_trees((FeatureRegression(), Similarity(), AbsorptionTime())), cap=60, folds=3, cuts=8, least_seen=5
+)
+
+
+def test_what_a_held_out_unit_did_later_changes_none_of_its_answers():
+    """Preparation, model and read-outs of its fold have not seen it: other values in its second half tell nothing."""
+    units, half = known_fleet(), 20
+    values = units.signal("sensors").values.copy()
+    values[units.slices()[3]][half:] += 7.0
+    moved = units.with_signal("sensors", make_signal(values, channels=units.signal("sensors").names))
+    a, b = (out_of_fold(fitted(), u, LIGHT, 60.0, seed=0).whole for u in (units, moved))
+    np.testing.assert_array_equal(a.position, b.position)
+    mine = (a.unit == 3) & (a.position < half)
+    assert mine.any()
+    np.testing.assert_array_equal(a.answers.mean[mine], b.answers.mean[mine])
+    later, others = (a.unit == 3) & (a.position >= half), a.unit != 3
+    assert not np.array_equal(a.answers.mean[later], b.answers.mean[later])
+    assert not np.array_equal(a.answers.mean[others], b.answers.mean[others]), "its values are learned from elsewhere"
+
+
+@dataclass(frozen=True)
+class ToldCap:
+    """A read-out that says the cap it was given in training."""
+
+    name: str = "told_cap"
+    uses_states: bool = False
+
+    def learn(self, view, lives, *, seed):
+        return {"cap": np.asarray(lives.cap)}
+
+    def estimate(self, view, learned, asked):
+        return Estimate(np.full(len(asked), float(learned["cap"])), np.zeros(len(asked)))
+
+
+def test_the_longest_life_is_not_known_to_the_fold_that_holds_it_out():
+    whole = known_fleet()
+    units = whole.take([whole.ids[n] for n in np.argsort(whole.lengths, kind="stable")[:-1]])  # two live longest
+    settings = RemainingLife((ToldCap(),), (Survivors(),), folds=3, cuts=1, least_seen=5)
+    held = out_of_fold(fitted(), units, settings, float(units.lengths.max() - 1), seed=0).whole
+    longest = int(np.argmax(units.lengths))
+    caps = dict(zip(held.unit, held.answers.mean[:, 0], strict=True))
+    assert caps[longest] < units.lengths[longest] - 1
+    assert max(caps.values()) == units.lengths[longest] - 1
+
+
+def test_what_read_outs_without_states_learn_is_shared_and_changes_no_answer():
+    units, shared = fleet(), {}
+    plain = fit(ARPHMM(2, n_substates=2), units, [HealthIndicator()], seed=0)
+    first = prognose(fitted(), known_fleet(), LIGHT, seed=0, shared=shared)
+    count = len(shared)
+    assert count == 4 * (1 + 4)  # three folds and all units; the similarity and four baselines look at no state
+    second = prognose(plain, units, LIGHT, seed=0, shared=shared)
+    assert len(shared) == count
+    for a, b in zip(second.held.whole.answers, prognose(plain, units, LIGHT, seed=0).held.whole.answers, strict=True):
+        np.testing.assert_array_equal(a, b)
+    columns = first.columns["similarity"], first.columns["absorption"]
+    same = [
+        np.array_equal(*(p.held.whole.answers.mean[:, c] for p in (first, second)), equal_nan=True) for c in columns
+    ]
+    assert same == [True, False]
 
 
 def test_a_sensor_that_died_gives_an_answer_with_a_warning_and_a_wider_spread():
@@ -147,7 +214,7 @@ def only_similarity(it: Prognosis) -> Prognosis:
     return Prognosis(it.fit, settings, tuple(it.learned[n] for n in pick), held, it.cap, it.channels, it.seed)
 
 
-def test_a_training_unit_is_known_again_and_its_own_life_left_out():
+def test_a_training_unit_is_known_again_by_its_values():
     it, units = prognosis(), known_fleet()
     found = it.predict(units.cut(0, units.lengths - 10).take(units.ids[:2]))
     assert all("trained on" in w for w in found["warning"].values)

@@ -153,10 +153,22 @@ def test_library_weighs_lives_by_how_well_each_model_explains_the_unit():
             fitted().model.log_likelihood(ARPHMMParams(*(learned[n][j] for n in ARPHMMParams._fields)), selected.data)
             for j in range(len(learned["life"]))
         ]
-    score = np.asarray(each) / (0.5 * units.lengths)
-    weight = np.exp(score - score.max(axis=0))
-    left = np.clip(learned["life"][:, None] - (units.lengths - 1), 0, 60)
-    np.testing.assert_allclose(got.mean, (weight * left).sum(axis=0) / weight.sum(axis=0), rtol=1e-6)
+    left = learned["life"][:, None] - (units.lengths - 1)
+    assert (left < 0).any(), "some had failed before, and say nothing of a unit that did not"
+    for n, age in enumerate(units.lengths):
+        lived = left[:, n] >= 0
+        weight = np.exp((np.asarray(each)[lived, n] - np.asarray(each)[lived, n].max()) / (0.5 * age))
+        assert got.mean[n] == pytest.approx(np.average(np.minimum(left[lived, n], 60), weights=weight))
+
+
+def test_library_has_no_answer_where_no_unit_lived_so_long():
+    view = look(fitted(), known_fleet()).view
+    readout = ModelLibrary(most=4, steps=1)
+    learned = readout.learn(view, lives_of(view, 60.0), seed=0)
+    old = {**learned, "life": np.minimum(learned["life"], 30.0)}
+    got = readout.estimate(view, old, np.array([30, 31]))
+    assert got.mean[0] == 0.0
+    assert np.isnan(got.mean[1])
 
 
 def test_own_models_explain_their_units_better_than_the_pooled_one():

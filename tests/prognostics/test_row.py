@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from neurolatent.prognostics.calibration import LEVELS, Past, score_alone
+from neurolatent.prognostics.calibration import LEVELS, Past, alone, score
 from neurolatent.prognostics.fusion import Answers, join
 from neurolatent.prognostics.out_of_fold import HeldOut, OutOfFold
 from neurolatent.prognostics.row import CONTRASTS, cross_told, learn_row, tell
@@ -35,7 +35,8 @@ def test_the_chosen_contrast_has_the_least_score_of_the_others():
     whole, scores = given.whole, []
     for gamma in CONTRASTS:
         told = join(whole.answers, row.fusion._replace(contrast=np.asarray(gamma)))
-        scores.append(score_alone(Past(told.mean, told.spread, whole.left, whole.weight, whole.unit), neighbours=0.5))
+        past = Past(told.mean, told.spread, whole.left, whole.weight, whole.unit)
+        scores.append(score(past, alone([past], neighbours=0.5)[0]))
     assert CONTRASTS[int(np.argmin(scores))] == float(row.fusion.contrast)
 
 

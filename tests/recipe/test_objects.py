@@ -3,6 +3,7 @@ import pytest
 from neurolatent.checks import InputError
 from neurolatent.choices import EM, NUTS
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.hmmglm import HMMGLM, Bernoulli, RaisedCosine, Ridge
 from neurolatent.preparation import HealthIndicator, Regimes
 from neurolatent.recipe.objects import build
 
@@ -15,6 +16,12 @@ def test_tables_become_objects_of_their_types():
     assert build(Regimes, {"scale": [1, 2.5]}, "x").scale == (1.0, 2.5)
     assert build(EM, {"restarts": "none"}, "x") == EM()
     assert hash(build(HealthIndicator, {"ridge": 1}, "x")) == hash(HealthIndicator(ridge=1.0))
+
+
+def test_a_kind_chooses_among_several_dataclasses():
+    table = {"n_states": 2, "history": {"kind": "raised_cosine", "n": 2}, "prior": {"kind": "Ridge", "sd": 2}}
+    assert build(HMMGLM, table, "x") == HMMGLM(2, history=RaisedCosine(2), prior=Ridge(2.0))
+    assert build(HMMGLM, {"n_states": 2, "family": {"kind": "bernoulli"}}, "x") == HMMGLM(2, family=Bernoulli())
 
 
 FAULTS = {
@@ -32,6 +39,11 @@ FAULTS = {
     "text in numbers": (Regimes, {"scale": ["a"]}, r"m.scale\[0\]: .*float is expected, got 'a'"),
     "number for a table": (NUTS, {"start": 3}, "m.start: a table is expected, got 3"),
     "value that the class refuses": (ARPHMM, {"n_states": 0}, "m: n_states must be a whole number of at least 1"),
+    "no such kind": (
+        HMMGLM,
+        {"n_states": 2, "history": {"kind": "raised_cosin"}},
+        "m.history: there is no kind 'raised_cosin'",
+    ),
     "date": (EM, {"steps": __import__("datetime").date(2020, 1, 1)}, "m.steps: a value of type int is expected"),
 }
 

@@ -77,7 +77,7 @@ def simulate_paths(model: Any, params: ARPHMMParams, key: PRNGKeyArray, past: Ar
     )
 
 
-@compiled(static=(0, 3, 4))
+@compiled(static=(0, 3, 4), runs_once=True)
 def posterior_of(
     model: Any, params: ARPHMMParams, data: ARPHMMData, careful: bool, has_knowledge: bool
 ) -> tuple[Latents, Array]:

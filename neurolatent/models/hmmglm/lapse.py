@@ -16,7 +16,7 @@ from jax.nn import log_sigmoid
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
-from neurolatent.checks import InputError
+from neurolatent.checks import at_least
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,7 @@ class Lapses:
     strength: float | int = 20.0  # each lapse is Beta(1, strength); spec of the method, section 9
 
     def __post_init__(self) -> None:
-        if not float(self.strength) > 1:
-            raise InputError(f"lapses: strength must be above 1, got {self.strength}")
+        at_least("lapses: strength (a concentration that has a mode)", self.strength, 2.0)
 
     def log_density(self, lapse: Float[Array, "states sides"]) -> Float[Array, ""]:
         """Log prior."""

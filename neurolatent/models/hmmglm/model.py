@@ -23,9 +23,8 @@ import numpyro
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, positive, whole_number
-from neurolatent.choices import EM, Engine
 from neurolatent.models.arphmm.selection import with_channels
-from neurolatent.models.hmmglm import density
+from neurolatent.models.hmmglm import density, names
 from neurolatent.models.hmmglm import select as door
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.driven import Driven
@@ -35,7 +34,7 @@ from neurolatent.models.hmmglm.inference import beliefs, coefficients
 from neurolatent.models.hmmglm.lapse import Lapses
 from neurolatent.models.hmmglm.mstep import Layout
 from neurolatent.models.hmmglm.onehot import OneHot
-from neurolatent.models.hmmglm.params import SIDES, TYPES, HMMGLMParams, matched, permuted
+from neurolatent.models.hmmglm.params import HMMGLMParams, matched, permuted
 from neurolatent.models.hmmglm.priors import Hierarchical, Ridge, refuse_couplings_only
 from neurolatent.models.hmmglm.programs import filter_one, forecast_of, log_likelihood_of, posterior_of
 from neurolatent.models.hmmglm.simulate import simulated
@@ -214,6 +213,9 @@ class HMMGLM:
             return self.signal
         kinds = self.family.kinds
         found = [n for n, s in recording.signals.items() if s.kind in kinds and n not in ("state", self.covariates)]
+        usual = "choice" if self.is_choice else "spikes"
+        if usual in found:
+            return usual
         exact = [n for n in found if recording.signal(n).kind == kinds[0]]
         found = exact if len(found) > 1 and len(exact) == 1 else found
         if len(found) != 1:
@@ -247,7 +249,7 @@ class HMMGLM:
         y, seen = door.targets_of(recording.signal(name), self.family, place(recording.title, f"signal {name}"))
         covariates = self.covariates_of(recording)
         x, labels = door.columns_of(recording, covariates, self.covariate_channels)
-        inputs, _ = door.columns_of(recording, *self._inputs())
+        inputs, _ = door.columns_of(recording, *self.inputs_of())
         taken = door.Taken(y, door.mask_missing(seen, recording, covariates), x, inputs)
         if for_training:
             door.refuse_untrainable(taken, recording, self, labels)
@@ -257,7 +259,8 @@ class HMMGLM:
         data = door.make_data(taken, recording, weights, kernel=self.kernel, own_lags=self.has_own_lags)
         return Selected(self._scaled(data, taken) if for_training else data, recording, self.skipped, {})
 
-    def _inputs(self) -> tuple[str | None, tuple[str, ...]]:
+    def inputs_of(self) -> tuple[str | None, tuple[str, ...]]:
+        """Signal and channels of the inputs of the transitions; None where they are constant."""
         return (None, ()) if self.driven is None else (self.driven.signal, self.driven.channels)
 
     def _scaled(self, data: HMMGLMData, taken: door.Taken) -> HMMGLMData:
@@ -356,17 +359,16 @@ class HMMGLM:
             out.append(permuted(one, matched(((target[:, None] - own[None]) ** 2).sum(axis=-1))))
         return HMMGLMParams(*(np.stack(leaves) for leaves in zip(*out, strict=True)))
 
-    def refuse_engine(self, engine: Engine) -> None:
-        """Refuse an engine that does not learn under this prior."""
+    @property
+    def unfit_engines(self) -> dict[str, str]:
+        """Names of the engines that do not learn under this prior, with the reason."""
         name = type(self.prior).__name__
-        if isinstance(self.prior, (Horseshoe, SpikeSlab)) and isinstance(engine, EM):
-            raise InputError(
-                f"{name} has no mode for EM to find: take NUTS or SVI, or the prior OneHot or Hierarchical"
-            )
-        if isinstance(self.prior, OneHot) and not isinstance(engine, EM):
-            raise InputError(
-                f"OneHot is learned by EM: for draws take the prior SpikeSlab, not {type(engine).__name__}"
-            )
+        if isinstance(self.prior, (Horseshoe, SpikeSlab)):
+            return {"EM": f"{name} has no mode for EM to find: take NUTS or SVI, or the prior OneHot or Hierarchical"}
+        if isinstance(self.prior, OneHot):
+            reason = "OneHot is learned by EM: for draws take the prior SpikeSlab"
+            return dict.fromkeys(("NUTS", "SVI"), reason)
+        return {}
 
     def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: ArrayLike) -> HMMGLMParams:
         """Standard errors of bias, weights and taps given the states, in the place of these; NaN elsewhere."""
@@ -466,82 +468,16 @@ class HMMGLM:
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
-        full = {
-            "initial": ("state",),
-            "transition": ("state", "state_to"),
-            "weights": ("state", "target", "regressor"),
-            "bias": ("state", "target"),
-            "taps": ("state", "target", "lag"),
-            "noise": ("state", "target"),
-            "kernel": ("lag",),
-            "centre": ("target", "regressor"),
-            "spread": (),
-            "connectome": ("target", "regressor", "type"),
-            "types": ("state", "target", "regressor", "type"),
-            "strength": ("state", "target", "regressor"),
-            "lapse": ("state", "side"),
-            "drive": ("state", "input"),
-        }
-        learned = self.learned_fields()
-        each = "target" if isinstance(self.family, Categorical) else "feature"
-        latents = {
-            "filtered": ("state",),
-            "smoothed": ("state",),
-            "predicted_mean": (each,),
-            "predicted_sd": (each,),
-            "residual": (each,),
-            "occupancy": ("state",),
-        }
-        return {name: dims if name in learned else ("unused",) for name, dims in full.items()} | latents
-
-    def learned_fields(self) -> set[str]:
-        """Names of the parameters that this model has."""
-        named = {"initial", "transition", "weights", "bias"}
-        optional = {
-            "taps": self.has_own_lags,
-            "noise": self.has_noise,
-            "kernel": self.learns_kernel,
-            "centre": isinstance(self.prior, (Hierarchical, Horseshoe, SpikeSlab)),
-            "spread": isinstance(self.prior, (Hierarchical, Horseshoe, SpikeSlab)),
-            "connectome": isinstance(self.prior, (OneHot, SpikeSlab)),
-            "types": isinstance(self.prior, OneHot),
-            "strength": isinstance(self.prior, OneHot),
-            "lapse": self.lapses is not None,
-            "drive": self.driven is not None,
-        }
-        return named | {name for name, has in optional.items() if has}
+        return names.dimensions(self)
 
     def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
         """Labels: states, targets, regressors, lags (in bins), types of couplings, inputs."""
-        name = self.signal_of(recording)
-        features = list(self.channels) or recording.signal(name).names
-        targets = features
-        if isinstance(self.family, Categorical):
-            targets = [str(c) for c in range(1, self.family.n_classes)]
-        columns = door.columns_of(recording, self.covariates_of(recording), self.covariate_channels)[1]
-        return {
-            "state": self.state_names(),
-            "state_to": self.state_names(),
-            "feature": features,
-            "target": targets,
-            "regressor": [*self.kernel.names(features), *columns],
-            "lag": list(range(1, self.kernel.length + 1)),
-            "type": list(TYPES),
-            "side": list(SIDES),
-            "input": door.columns_of(recording, *self._inputs())[1],
-            "unused": [],
-        }
+        return names.coordinates(self, recording)
 
     def params_from(self, values: Mapping[str, Any]) -> HMMGLMParams:
-        """Parameters from their names; what this model does not have may be left out."""
-        missing = [n for n in sorted(self.learned_fields()) if n not in values]
-        if missing:
-            raise InputError(f"parameters of the HMM-GLM: {missing[0]!r} is missing. Given: {sorted(values)}")
-        lead = np.shape(values["initial"])[:-1]
-        empty = np.zeros((*lead, 0))
-        params = HMMGLMParams(**{n: np.asarray(values.get(n, empty), float) for n in HMMGLMParams._fields})
-        for name in ("initial", "transition"):
-            rows = getattr(params, name)
-            if (rows < 0).any() or not np.allclose(rows.sum(axis=-1), 1.0, atol=1e-6):
-                raise InputError(f"{name}: rows of probabilities must sum to 1, got {rows.tolist()}")
-        return params
+        """Parameters from their names; what this model does not have may be left out.
+
+        Raises:
+            InputError: A parameter that is missing, probabilities that do not sum to 1.
+        """
+        return names.params_from(self, values)

@@ -22,7 +22,7 @@ def log_likelihood_of(model: Any, params: HMMGLMParams, data: HMMGLMData) -> Flo
     return log_evidence(model, params, data)
 
 
-@compiled(static=(0, 3, 4))
+@compiled(static=(0, 3, 4), runs_once=True)
 def posterior_of(
     model: Any, params: HMMGLMParams, data: HMMGLMData, careful: bool, has_knowledge: bool
 ) -> tuple[Latents, Array]:

@@ -117,9 +117,9 @@ def forecast_paths(
         place = at - jnp.arange(lags)
         past = jnp.where((place >= 0)[:, None], y[jnp.maximum(place, 0)], 0.0).reshape(lags, targets)
         held = x[at][x.shape[-1] - columns :], inputs[at]
-        outside = tuple(jnp.broadcast_to(v, (horizon, *v.shape)) for v in held)
+        covariates, inputs = (jnp.broadcast_to(v, (horizon, *v.shape)) for v in held)
         first = moved(model, params, jnp.log(belief[at]), held[1])
-        run = lambda k: roll_out(model, k, params, first, past, outside)[:2]  # noqa: E731
+        run = lambda k: roll_out(model, k, params, first, past, (covariates, inputs))[:2]  # noqa: E731
         return jax.vmap(run)(jax.random.split(key, n_paths))
 
     keys = jax.random.split(key, len(data.lengths))

@@ -30,7 +30,7 @@ def simulated(
     given = [_padded(rows, lengths, k, n) for rows, k, n in zip((covariates, inputs), keys, sizes, strict=True)]
     device = HMMGLMParams(*map(jnp.asarray, params))
     paths = jax.random.split(key_paths, len(lengths))
-    y, states, top = jax.device_get(simulate_paths(model, device, paths, *given))
+    y, states, top = jax.device_get(simulate_paths(model, device, paths, *map(jnp.asarray, given)))
     if model.kernel.length and not model.is_choice and top.max() > HIGHEST:
         raise InputError(f"a mean of {top.max():.3g} was reached, beyond {HIGHEST:g}: scale the weights down")
     return _recording(model, lengths, (y, states, *given))

@@ -116,7 +116,7 @@ class SpikeSlab:
         flat = dist.ImproperUniform(dist.constraints.real, (), (int(free.sum()),))
         centre = jnp.asarray(numpyro.sample("centre_free", flat))
         parts = self.log_parts(centre)
-        numpyro.factor("types", jax.nn.logsumexp(parts, axis=-1).sum())
+        numpyro.factor("mixture", jax.nn.logsumexp(parts, axis=-1).sum())
         share = jax.nn.softmax(parts, axis=-1)
         connectome = jnp.zeros((*free.shape, 3), share.dtype).at[..., 1].set(1.0).at[free].set(share)
         return {**_around(n_states, free, centre), "connectome": connectome}
@@ -127,12 +127,18 @@ class SpikeSlab:
 
 
 def _around(n_states: int, free: Free, centre: Array) -> dict[str, Array]:
-    """The couplings of every state around their mean."""
+    """The couplings of every state around their mean, in units of the spread.
+
+    As sites of their own (centred) their density would grow without bound as the spread goes to zero.
+    """
     spread = jnp.asarray(numpyro.sample("spread_free", dist.HalfNormal(SPREAD)))
-    weights = free_site("weights", n_states, free, centre, spread)
+    count = len(centre)
+    steps = free_site("weights", n_states, free, jnp.zeros(count), jnp.ones(()))
+    weights = jnp.zeros_like(steps).at[:, free].set(centre + spread * steps[:, free])
     whole = jnp.zeros(free.shape, centre.dtype).at[free].set(centre)
     return {"weights": weights, "centre": whole, "spread": spread}
 
 
 def _around_at(params: HMMGLMParams, free: Free) -> dict[str, Array]:
-    return {"weights_free": jnp.asarray(params.weights)[:, free], "spread_free": jnp.asarray(params.spread)}
+    steps = (jnp.asarray(params.weights) - params.centre)[:, free] / params.spread
+    return {"weights_free": steps, "spread_free": jnp.asarray(params.spread)}

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neurolatent.models.hmmglm.data import HMMGLMData
+from neurolatent.models.hmmglm.data import Floats, HMMGLMData
 from neurolatent.models.hmmglm.driven import log_transitions
 from neurolatent.models.hmmglm.inference import log_emission
 from neurolatent.models.hmmglm.params import HMMGLMParams
@@ -24,9 +24,9 @@ class StreamState(NamedTuple):
 class Sample(NamedTuple):
     """One step of a stream, as the model reads it."""
 
-    y: Float[Array, " targets"]  # NaN where not observed
-    covariates: Float[Array, " covariates"]
-    inputs: Float[Array, " inputs"]
+    y: Float[Floats, " targets"]  # NaN where not observed
+    covariates: Float[Floats, " covariates"]
+    inputs: Float[Floats, " inputs"]
 
 
 def stream_start(params: HMMGLMParams, lags: int) -> StreamState:

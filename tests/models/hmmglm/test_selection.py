@@ -54,7 +54,7 @@ MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "negative ridge": (lambda: Ridge(0), "sd must be a number above 0, got 0"),
     "no spread": (lambda: Hierarchical(sd=-1.0), "sd must be a number above 0, got -1.0"),
     "lapses of counts": (lambda: HMMGLM(2, lapses=Lapses()), "lapses belong to choices"),
-    "weak lapses": (lambda: Lapses(strength=1.0), "strength must be above 1, got 1.0"),
+    "weak lapses": (lambda: Lapses(strength=1.0), "strength .* must be at least 2.0, got 1.0"),
     "one class": (lambda: Categorical(1), "n_classes must be a whole number of at least 2, got 1"),
     "one-hot covariates": (lambda: HMMGLM(2, prior=OneHot(), covariates="u"), "leave out the covariates"),
     "one-hot without a past": (lambda: HMMGLM(2, prior=OneHot(), history=NoHistory()), "give a history"),
