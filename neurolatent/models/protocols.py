@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.recording import Recording
 
@@ -136,6 +136,6 @@ class Degrades(Protocol):
 class HasErrors(Protocol):
     """Can say how sure its parameters are, given the states."""
 
-    def standard_errors(self, params: Params, data: Data, smoothed: Array) -> Params:
+    def standard_errors(self, params: Params, data: Data, smoothed: ArrayLike) -> Params:
         """Standard errors in the place of the parameters; NaN or nothing where there is none."""
         ...

@@ -370,7 +370,7 @@ class HMMGLM:
             return dict.fromkeys(("NUTS", "SVI"), reason)
         return {}
 
-    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: Array) -> HMMGLMParams:
+    def standard_errors(self, params: HMMGLMParams, data: HMMGLMData, smoothed: ArrayLike) -> HMMGLMParams:
         """Standard errors of bias, weights and taps given the states, in the place of these; NaN elsewhere."""
         return standard_errors(self, params, data, smoothed)
 

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from neurolatent.compiling import compiled
 from neurolatent.models.hmmglm.data import HMMGLMData
@@ -21,9 +21,7 @@ from neurolatent.models.hmmglm.rows import totals
 from neurolatent.models.hmmglm.update import quadratic_of, rows_of
 
 
-def standard_errors(
-    model: Any, params: HMMGLMParams, data: HMMGLMData, smoothed: Float[Any, "sequences time states"]
-) -> HMMGLMParams:
+def standard_errors(model: Any, params: HMMGLMParams, data: HMMGLMData, smoothed: ArrayLike) -> HMMGLMParams:
     """Standard errors in the place of bias, weights and taps; NaN where held at zero, and for all other parameters."""
     found = jax.device_get(_curvature(model, params, data, jnp.asarray(smoothed)))
     information, precision = (np.asarray(leaf) for leaf in found)
