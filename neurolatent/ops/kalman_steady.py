@@ -4,30 +4,37 @@ The covariance does not depend on what is observed. Under a constant :math:`J` i
 on where it has, :math:`\mu_t = (I - \Sigma J) A \mu_{t-1} + \Sigma h_t` is all that is left to compute.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neurolatent.ops.kalman import Dynamics, Filtered, Information, predict, update
+from neurolatent.ops.kalman import Dynamics, Filtered, Information, kalman_filter, predict, update
 
 SETTLED = 1e-14  # relative change of the covariance in one bin that counts as none
 MOST_STEPS = 2_000
 
 
 def steady_filter(
-    dynamics: Dynamics, precision: Float[Array, "latent latent"], shift: Float[Array, "time latent"], *, settle: int
+    dynamics: Dynamics,
+    precision: Float[Array, "latent latent"],
+    shift: Float[Array, "time latent"],
+    *,
+    settle: int,
+    first: Information | None = None,
 ) -> Filtered:
     """As :func:`neurolatent.ops.kalman.kalman_filter` with one precision for all bins, none of them missing.
 
     Args:
         settle: Bins filtered in full, those of :func:`settling_time`; after them the covariance is kept.
+        first: What the first bin says, where its precision is another one.
     """
     time, latent = shift.shape
     settle = min(settle, time)
-    first = jax.lax.scan(partial(_full, dynamics, precision), (dynamics.mean, dynamics.cov), shift[:settle])
-    (mean, cov), early = first
+    seen = Information(jnp.broadcast_to(precision, (settle, latent, latent)), shift[:settle])
+    if first is not None:
+        seen = Information(seen.precision.at[0].set(first.precision), seen.shift.at[0].set(first.shift))
+    early = kalman_filter(dynamics, seen)
+    mean, cov = predict(early.mean[-1], early.cov[-1], dynamics)
     _, posterior, _ = update(mean, cov, Information(precision, jnp.zeros_like(mean)))
     keep = jnp.eye(latent, dtype=shift.dtype) - posterior @ precision
 
@@ -38,13 +45,6 @@ def steady_filter(
     _, (means, predictions) = jax.lax.scan(step, mean, shift[settle:] @ posterior)
     late = _late(means, predictions, posterior, cov, precision, shift[settle:])
     return Filtered(*(jnp.concatenate(pair) for pair in zip(early, late, strict=True)))
-
-
-def _full(
-    dynamics: Dynamics, precision: Array, carry: tuple[Array, Array], shift: Array
-) -> tuple[tuple[Array, Array], Filtered]:
-    mean, cov, gain = update(*carry, Information(precision, shift))
-    return predict(mean, cov, dynamics), Filtered(mean, cov, *carry, gain)
 
 
 def _late(means: Array, predictions: Array, posterior: Array, cov: Array, precision: Array, shift: Array) -> Filtered:

@@ -80,9 +80,9 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
 
 
 def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
-    """The objective, where the engine climbs one."""
+    """The objective, where the engine climbs one; else its single figures."""
     if "objective" not in trace:
-        return xr.Dataset()
+        return xr.Dataset({name: ((), value) for name, value in trace.items() if np.ndim(value) == 0})
     return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), "best": ((), int(trace["best"]))})
 
 
