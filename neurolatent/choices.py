@@ -104,7 +104,7 @@ class TwoStage:
     split: Literal["random", "blocks"] = "random"  # blocks: the first rows, then the others
     refit: bool = True  # at the end the regression learns all rows, its bandwidths and scales kept
     in_sample: bool = False  # the noise from the rows of the regression: far too small, only where it is asked for
-    calibrate: bool = False  # rescale the noise so that 95 % ellipses hold 95 % of held-out rows
+    calibrate: bool = False  # rescale all covariances so that 95 % ellipses hold 95 % of held-out rows
     folds: int = 5  # blocks of time that the calibration holds out in turn
 
     def __post_init__(self) -> None:

@@ -96,7 +96,7 @@ class HasTwoStages(Protocol):
     """Can be fitted in two stages: what predicts, then how far it is off."""
 
     def two_stage(self, stages: Any, data: Data, generator: np.random.Generator) -> Any:
-        """Parameters, statistics by name and warnings, by the settings of the engine."""
+        """Parameters, and statistics by name, by the settings of the engine."""
         ...
 
 

@@ -85,7 +85,10 @@ class Fit:
             InputError: No sequence can be answered; the message says why.
         """
         selected = self.prepared(recording, use_knowledge=use_knowledge)
-        return self._in_user_units(label_latents(self.latents(selected), selected, self.model))
+        data = label_latents(self.latents(selected), selected, self.model)
+        spread = [str(n).removesuffix("_cov") for n in data.data_vars if str(n).endswith("_cov")]
+        before = {name: data[f"{name}_sd"].values for name in spread}
+        return self._covariances_in_user_units(self._in_user_units(data), before)
 
     def latents(self, selected: Selected) -> Latents:
         """Posterior quantities of a selected recording, averaged over thinned draws where there are some."""
@@ -164,6 +167,29 @@ class Fit:
                 values = step.restore(self.facts["signal"], values, learned, is_spread=name.endswith("_sd"))
             data[name] = data[name].copy(data=values[..., places])
         return data
+
+    def _covariances_in_user_units(self, data: xr.Dataset, sds: dict[str, np.ndarray]) -> xr.Dataset:
+        """Covariances scaled as their standard deviations were; ``sds`` holds those before."""
+        for name, before in sds.items():
+            ratio = data[f"{name}_sd"].values / before
+            spread = data[f"{name}_cov"]
+            data[f"{name}_cov"] = spread.copy(data=spread.values * ratio[..., :, None] * ratio[..., None, :])
+        return data
+
+    def stream(self) -> Any:
+        """The fit as a running filter: ``update(x)`` with each bin, ``reset()`` between trials.
+
+        Raises:
+            InputError: A model without one, or a preparation, which only whole recordings go through.
+        """
+        if not hasattr(self.model, "stream"):
+            raise InputError(f"{type(self.model).__name__} has no stream(); it has filter_start and filter_step")
+        if self.prepare:
+            raise InputError(
+                f"a stream takes bins as they come, and this fit was prepared by "
+                f"{[type(step).__name__ for step in self.prepare]}. Fit without steps: the model scales its inputs."
+            )
+        return self.model.stream(self.params)
 
     @in_double
     def simulate(self, lengths: list[int], *, seed: int) -> Recording:

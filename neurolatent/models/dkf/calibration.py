@@ -1,90 +1,77 @@
-"""The noise rescaled so that 95 % means 95 %, on rows that the regression has not seen.
+r"""Covariances rescaled so that 95 % means 95 %, on rows that the regression has not seen.
 
 The training rows are cut into blocks of time; each block is told by a regression that was learned of the others, the
-whole is filtered, and the noise's factor is sought under which the 95 % ellipses hold 95 % of the true states.
+whole is filtered, and one factor for :math:`Q, \Gamma` and :math:`S` together is read off: it leaves every mean as it
+is and multiplies every decoded covariance. (A factor for :math:`Q` alone cannot do it: movements have heavier tails
+than a normal law, and a :math:`Q` beyond :math:`S` says nothing any more. Measured on monkey reaching: no such factor
+brings the ellipses to 95 %.)
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Int
+from scipy.stats import chi2
 
 from neurolatent.models.dkf.filtering import Measured, decode
 from neurolatent.models.dkf.noise import noise_at
 from neurolatent.models.dkf.params import DKFParams, Noise
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.regressors import Regressor
-from neurolatent.ops.decoding import ellipse_coverage
+from neurolatent.ops.decoding import squared_lengths
 
 LEVEL = 0.95
-WIDEST = 30.0  # factors from 1 / WIDEST to WIDEST are tried
-HALVINGS = 14
 
 
 class Calibrated(NamedTuple):
-    """What the calibration found."""
+    """What the calibration found, of the 95 % ellipses on rows held out."""
 
     factor: float
-    coverage_before: float  # of the 95 % ellipses, rows held out
+    coverage_before: float
     coverage_after: float
-
-    def warnings(self) -> tuple[str, ...]:
-        """A sentence where it did not come near its aim."""
-        if abs(self.coverage_after - LEVEL) <= 0.02:
-            return ()
-        return (f"No scale of the noise makes the 95 % ellipses hold 95 %: at the best {self.coverage_after:.1%}.",)
 
 
 def calibrate(
-    choices: Any,
-    regressor: Regressor,
-    folds: int,
-    params: DKFParams,
-    data: DKFData,
-    rows: Any,
-    residual_rows: Int[np.ndarray, " residuals"],
-    generator: np.random.Generator,
+    choices: Any, regressor: Regressor, folds: int, params: DKFParams, data: DKFData, rows: Any, seen: Any
 ) -> Calibrated:
-    """The factor, by halving: wider noise holds more."""
-    measured = held_out(choices, regressor, folds, params, data, rows, residual_rows, generator)
+    """The factor under which the 95 % ellipses hold 95 % of the held-out rows.
 
-    def coverage(factor: float) -> float:
-        found = decode(choices.how, params.state, measured._replace(noise=factor * measured.noise)).filtered
-        mean, cov = found.mean[rows.at], found.cov[rows.at]
-        return ellipse_coverage(rows.z * params.scaling.target_scale, mean, cov, LEVEL)
+    Args:
+        rows: Training rows, scaled, and where they stand.
+        seen: ``noise_rows``, the numbers of the rows of the noise, and the ``generator``.
+    """
+    measured = held_out(choices, regressor, folds, params, data, rows, seen)
+    found = decode(choices.how, params.state, measured).filtered
+    lengths = squared_lengths(rows.z * params.scaling.target_scale, found.mean[rows.at], found.cov[rows.at])
+    bound = chi2(rows.z.shape[1]).ppf(LEVEL)
+    factor = float(np.quantile(lengths, LEVEL) / bound)
+    return Calibrated(factor, float(np.mean(lengths <= bound)), float(np.mean(lengths <= factor * bound)))
 
-    low, high = -np.log(WIDEST), np.log(WIDEST)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if coverage(float(np.exp(middle))) < LEVEL else (low, middle)
-    factor = float(np.exp(0.5 * (low + high)))
-    return Calibrated(factor, coverage(1.0), coverage(factor))
+
+class Seen(NamedTuple):
+    """What stands beside the rows in a calibration."""
+
+    noise_rows: Int[np.ndarray, " residuals"]  # numbers of the rows of the noise
+    generator: np.random.Generator
 
 
 def held_out(
-    choices: Any,
-    regressor: Regressor,
-    folds: int,
-    params: DKFParams,
-    data: DKFData,
-    rows: Any,
-    residual_rows: Array | np.ndarray,
-    generator: np.random.Generator,
+    choices: Any, regressor: Regressor, folds: int, params: DKFParams, data: DKFData, rows: Any, seen: Seen
 ) -> Measured:
     """Every training row as it is told by a regression, and a noise, that have not seen its block of time."""
-    size = rows.z.shape[1]
-    heard = np.zeros(data.heard.shape, bool)
+    size, numbers = rows.z.shape[1], np.arange(len(rows.x))
+    heard, is_constant = np.zeros(data.heard.shape, bool), bool(np.isnan(params.noise.bandwidth))
     heard[rows.at] = True
     mean, noise = np.zeros((*heard.shape, size)), np.tile(params.noise.mean, (*heard.shape, 1, 1))
-    for block in np.array_split(np.arange(len(rows.x)), folds):
-        others = np.delete(np.arange(len(rows.x)), block)
-        learned = regressor.learn(rows.x[others], rows.z[others], generator, tuned=params.regressor)
+    for block in np.array_split(numbers, folds):
+        others = np.delete(numbers, block)
+        learned = regressor.learn(rows.x[others], rows.z[others], seen.generator, tuned=params.regressor)
         place = rows.at[0][block], rows.at[1][block]
         mean[place] = regressor.predict(learned, rows.x[block]) * params.scaling.target_scale
-        if not np.isnan(params.noise.bandwidth):
-            outside = _without(params.noise, np.isin(residual_rows, block))
+        if not is_constant:
+            outside = _without(params.noise, np.isin(seen.noise_rows, block))
             noise[place] = noise_at(outside, rows.x[block], choices.guard_count(size))
-    return Measured(mean, params.noise.mean if np.isnan(params.noise.bandwidth) else noise, heard)
+    return Measured(mean, params.noise.mean if is_constant else noise, heard)
 
 
 def _without(noise: Noise, gone: np.ndarray) -> Noise:

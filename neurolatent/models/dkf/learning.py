@@ -1,12 +1,12 @@
 """Two stages: the regression on one part of the training rows, its noise on another that it has not seen."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from neurolatent.checks import InputError
-from neurolatent.models.dkf.calibration import Calibrated, calibrate
+from neurolatent.models.dkf.calibration import Seen, calibrate
 from neurolatent.models.dkf.measuring import learn_scaling, scaled_rows, trusted
 from neurolatent.models.dkf.noise import constant_noise, local_noise
 from neurolatent.models.dkf.params import DKFParams, Noise
@@ -17,6 +17,7 @@ from neurolatent.models.regressors import Regressor
 LEAST_RESIDUALS = 50
 
 
+@runtime_checkable
 class Stages(Protocol):
     """The settings that are read here: those of the engine TwoStage."""
 
@@ -41,7 +42,6 @@ class Learned(NamedTuple):
 
     params: DKFParams
     statistics: dict[str, float]
-    warnings: tuple[str, ...]
 
 
 def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, generator: np.random.Generator) -> Learned:
@@ -62,14 +62,10 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
         learned = regressor.learn(rows.x, rows.z, generator, tuned=learned)
     params = DKFParams(scaling, state, noise, learned)
     if not stages.calibrate:
-        return Learned(params, {}, ())
-    found = calibrate(choices, regressor, stages.folds, params, data, rows, second, generator)
-    return _calibrated(params, found)
-
-
-def _calibrated(params: DKFParams, found: Calibrated) -> Learned:
-    noise = params.noise._replace(factor=np.asarray(found.factor))
-    return Learned(params._replace(noise=noise), found._asdict(), found.warnings())
+        return Learned(params, {})
+    found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
+    wider = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
+    return Learned(wider, found._asdict())
 
 
 def _rows(choices: Any, scaling: Any, data: DKFData, centred: np.ndarray) -> Rows:

@@ -18,7 +18,7 @@ def learn_scaling(data: DKFData, *, standardise: bool, centre: bool) -> Scaling:
     middle = z.mean(axis=0) if centre else np.zeros(z.shape[1])
     plain = np.zeros(x.shape[1]), np.ones(x.shape[1])
     inputs = (x.mean(axis=0), x.std(axis=0)) if standardise else plain
-    return Scaling(*inputs, middle, z.std(axis=0))
+    return Scaling(*inputs, middle, z.std(axis=0), np.asarray(1.0))
 
 
 def scaled_rows(
@@ -47,7 +47,7 @@ def measure(params: DKFParams, data: DKFData, choices: Any, regressor: Regressor
     mean = np.zeros((*heard.shape, size))
     mean[heard] = regressor.predict(params.regressor, rows) * params.scaling.target_scale
     if np.isnan(params.noise.bandwidth):
-        return Measured(mean, params.noise.factor * params.noise.mean, heard)
+        return Measured(mean, params.noise.mean, heard)
     noise = np.broadcast_to(params.noise.mean, (*heard.shape, size, size)).copy()
     noise[heard] = noise_at(params.noise, rows, choices.guard_count(size))
     return Measured(mean, noise, heard)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import ArrayLike, Float
 
 from neurolatent.checks import InputError, at_least, did_you_mean, one_of, positive, whole_number
 from neurolatent.models.dkf import learning, selection
@@ -29,6 +29,7 @@ from neurolatent.models.dkf.measuring import measure
 from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateModel
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import Stationary
+from neurolatent.models.dkf.stream import Stream, StreamState, stepper, stream_start, stream_step
 from neurolatent.models.protocols import Latents, Selected
 from neurolatent.models.regressors import GaussianProcess, Regressor, as_regressor
 from neurolatent.ops.indefinite import Rule
@@ -186,7 +187,8 @@ class DKF:
         along = {"regressed_mean": regressed, "log_increment": gains}
         along |= {"skipped": (~heard).astype(np.int8), "indefinite": found.indefinite.astype(np.int8)}
         beliefs = (("filtered", mean, cov), ("smoothed", found.smoothed_mean, found.smoothed_cov))
-        for name, centred, spread in (*beliefs, ("predicted", predicted_mean, predicted_cov)):
+        for name, centred, narrow in (*beliefs, ("predicted", predicted_mean, predicted_cov)):
+            spread = params.scaling.spread * narrow
             along[f"{name}_mean"] = centred + level
             along[f"{name}_sd"] = np.sqrt(np.diagonal(spread, axis1=2, axis2=3))
             along[f"{name}_cov"] = spread
@@ -203,6 +205,24 @@ class DKF:
         wanted = len(params.scaling.input_centre)
         if width != wanted:
             raise InputError(f"inputs have {width} columns, the training data had {wanted}")
+
+    # --- streams -------------------------------------------------------------------------------------------------
+
+    def stream(self, params: DKFParams) -> Stream:
+        """A running filter, one bin at a time."""
+        return Stream(self, params)
+
+    def filter_start(self, params: DKFParams) -> StreamState:
+        """Where a stream starts: nothing seen yet."""
+        return stream_start(stepper(self, params))
+
+    def filter_step(self, params: DKFParams, state: StreamState, x: ArrayLike | None) -> tuple[StreamState, np.ndarray]:
+        """One more bin of a stream (None or NaN where nothing was observed), and the decoded mean after it.
+
+        It makes the stream's constants at every call; :meth:`stream` makes them once.
+        """
+        state = stream_step(stepper(self, params), state, x)
+        return state, state.mean
 
     # --- labels --------------------------------------------------------------------------------------------------
 

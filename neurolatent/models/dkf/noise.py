@@ -21,7 +21,7 @@ MOST_POINTS = 4000  # rows on which the bandwidth is sought
 def constant_noise(inputs: Float[np.ndarray, "rows inputs"], residuals: Float[np.ndarray, "rows feature"]) -> Noise:
     """The mean outer product."""
     mean = residuals.T @ residuals / len(residuals)
-    return Noise(mean, np.asarray(1.0), np.asarray(np.nan), inputs[:0], residuals[:0])
+    return Noise(mean, np.asarray(np.nan), inputs[:0], residuals[:0])
 
 
 def local_noise(
@@ -43,7 +43,7 @@ def noise_at(
     """
     size = len(noise.mean)
     if np.isnan(noise.bandwidth):
-        return np.broadcast_to(noise.factor * noise.mean, (len(x), size, size))
+        return np.broadcast_to(noise.mean, (len(x), size, size))
     outer = np.einsum("ti,tj->tij", noise.residuals, noise.residuals).reshape(len(noise.residuals), -1)
     out = np.empty((len(x), size, size))
     for part in pieces(len(x), len(noise.inputs)):
@@ -52,7 +52,7 @@ def noise_at(
         local = (weights @ outer).reshape(-1, size, size)
         out[part] = (1 - share)[:, None, None] * local + share[:, None, None] * noise.mean
     floor = FLOOR * np.trace(noise.mean) / size * np.eye(size)
-    return noise.factor * (0.5 * (out + np.swapaxes(out, 1, 2)) + floor)
+    return 0.5 * (out + np.swapaxes(out, 1, 2)) + floor
 
 
 def best_noise_bandwidth(

@@ -13,6 +13,7 @@ class Scaling(NamedTuple):
     input_scale: Float[np.ndarray, " inputs"]  # standard deviation of each channel
     target_centre: Float[np.ndarray, " feature"]
     target_scale: Float[np.ndarray, " feature"]  # standard deviation; results are in the target's units
+    spread: Float[np.ndarray, ""]  # factor of all decoded covariances that a calibration found; 1 without
 
 
 class StateModel(NamedTuple):
@@ -27,7 +28,6 @@ class Noise(NamedTuple):
     """How far the regression is off: a constant covariance, or one that depends on the inputs."""
 
     mean: Float[np.ndarray, "feature feature_to"]  # mean outer product of the residuals
-    factor: Float[np.ndarray, ""]  # by which a calibration rescales it; 1 without
     bandwidth: Float[np.ndarray, ""]  # h^2; NaN where the noise is constant
     inputs: Float[np.ndarray, "noise_point inputs"]  # scaled; no rows where it is constant
     residuals: Float[np.ndarray, "noise_point feature"]  # in units of the target

@@ -18,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from neurolatent.checks import whole_number
 from neurolatent.models.regressors.distances import pieces, squared_distances
-from neurolatent.models.regressors.protocol import Inputs, Targets
+from neurolatent.models.regressors.protocol import Anchors, Inputs, Targets
 
 JITTER = 1e-8  # relative to the kernel's variance
 
@@ -60,7 +60,7 @@ class GaussianProcess:
             crossed = kernel(points, x[part], length, amplitude)
             gram += crossed @ crossed.T
             right += crossed @ z[part]
-        gram[np.diag_indices_from(gram)] += JITTER * amplitude * len(x)
+        gram[np.diag_indices_from(gram)] += JITTER * noise * amplitude + 1e-12 * np.trace(gram) / len(gram)
         weights = cho_solve(cho_factor(gram, lower=True), right)
         return Process(points, weights, *(np.asarray(s) for s in (length, amplitude, noise)))
 
@@ -89,7 +89,7 @@ class GaussianProcess:
         return Process(**values)
 
 
-def kernel(x: Inputs, points: Inputs, length: float, amplitude: float) -> Float[np.ndarray, "rows points"]:
+def kernel(x: Inputs, points: Anchors, length: float, amplitude: float) -> Float[np.ndarray, "rows points"]:
     """The squared-exponential kernel of every pair."""
     out = squared_distances(x, points)
     out *= -0.5 / length**2

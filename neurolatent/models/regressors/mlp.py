@@ -30,7 +30,7 @@ class MLP:
 
     units: int = 10
     penalty: float | int = 1e-2
-    steps: int = 1000
+    steps: int = 300
 
     def __post_init__(self) -> None:
         for name in ("units", "steps"):

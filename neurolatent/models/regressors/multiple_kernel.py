@@ -19,7 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from neurolatent.checks import InputError, positive, whole_number
 from neurolatent.models.regressors.distances import pieces
-from neurolatent.models.regressors.protocol import Inputs, Targets
+from neurolatent.models.regressors.protocol import Anchors, Inputs, Targets
 
 
 class Sectors(NamedTuple):
@@ -52,7 +52,7 @@ class MultipleKernel:
         told = self.predict(Sectors(points, weights), x)
         return Sectors(points, weights * (np.sum(told * z) / np.sum(told**2)))
 
-    def _means(self, x: Inputs, z: Targets) -> tuple[Inputs, Targets]:
+    def _means(self, x: Inputs, z: Targets) -> tuple[Anchors, Float[np.ndarray, "points outputs"]]:
         """Mean input and target of the rows of each sector that are faster than the median."""
         speed = np.linalg.norm(z, axis=1)
         turn = np.arctan2(z[:, 1], z[:, 0]) % (2 * np.pi)
@@ -74,6 +74,6 @@ class MultipleKernel:
         return Sectors(**values)
 
 
-def mean_kernel(x: Inputs, points: Inputs, length: float) -> Float[np.ndarray, "rows points"]:
+def mean_kernel(x: Inputs, points: Anchors, length: float) -> Float[np.ndarray, "rows points"]:
     """The mean over channels of their squared-exponential kernels; 1 at equal rows."""
     return np.exp(-0.5 * ((x[:, None] - points) / length) ** 2).mean(axis=2)

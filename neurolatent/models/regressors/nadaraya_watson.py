@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from neurolatent.checks import positive, whole_number
 from neurolatent.models.regressors.distances import normalised_weights, pieces, squared_distances
-from neurolatent.models.regressors.protocol import Inputs, Targets
+from neurolatent.models.regressors.protocol import Anchors, Inputs, Targets
 
 BOUNDS = (1e-2, 50.0)  # of h^2 times the number of inputs over 10: where a bandwidth is looked for
 
@@ -62,14 +62,14 @@ class NadarayaWatson:
         return Points(**values)
 
 
-def weights_at(x: Inputs, points: Inputs, bandwidth: float) -> Float[np.ndarray, "rows points"]:
+def weights_at(x: Inputs, points: Anchors, bandwidth: float) -> Float[np.ndarray, "rows points"]:
     """Normalised weights of the points at each row."""
     log_weights = squared_distances(x, points)
     log_weights *= -0.5 / bandwidth
     return normalised_weights(log_weights)
 
 
-def leave_one_out_error(distances: Float[np.ndarray, "points points"], z: Targets, bandwidth: float) -> float:
+def leave_one_out_error(distances: Float[np.ndarray, "rows rows"], z: Targets, bandwidth: float) -> float:
     """Mean squared error, over points and outputs, of each point told by the others."""
     log_weights = distances * (-0.5 / bandwidth)
     np.fill_diagonal(log_weights, -np.inf)

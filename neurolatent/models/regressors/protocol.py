@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 Inputs = Float[np.ndarray, "rows inputs"]
+Anchors = Float[np.ndarray, "points inputs"]  # rows that were kept of training
 Targets = Float[np.ndarray, "rows outputs"]
 
 
