@@ -16,20 +16,25 @@ if TYPE_CHECKING:
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
+    from neurolatent.models.hmmglm import HMMGLM
     from neurolatent.preparation import DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
     from neurolatent.report import write_report
     from neurolatent.result import Fit
+    from neurolatent.validation import Candidate, Folds, cross_validate
 
 __all__ = [
     "ARPHMM",
     "EM",
+    "HMMGLM",
     "NUTS",
     "SVI",
+    "Candidate",
     "Diagnosis",
     "DropSilent",
     "Fit",
+    "Folds",
     "HealthIndicator",
     "Knowledge",
     "Prognosis",
@@ -42,6 +47,7 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "cross_validate",
     "fit",
     "load",
     "prognose",
@@ -52,10 +58,13 @@ __all__ = [
 
 _HOMES = {
     "ARPHMM": "neurolatent.models.arphmm",
+    "Candidate": "neurolatent.validation",
     "Diagnosis": "neurolatent.diagnostics",
     "DropSilent": "neurolatent.preparation",
     "EM": "neurolatent.choices",
     "Fit": "neurolatent.result",
+    "Folds": "neurolatent.validation",
+    "HMMGLM": "neurolatent.models.hmmglm",
     "HealthIndicator": "neurolatent.preparation",
     "Knowledge": "neurolatent.recording",
     "NUTS": "neurolatent.choices",
@@ -69,6 +78,7 @@ _HOMES = {
     "Sweep": "neurolatent.comparison",
     "check": "neurolatent.diagnostics",
     "compare": "neurolatent.comparison",
+    "cross_validate": "neurolatent.validation",
     "fit": "neurolatent.fitting",
     "load": "neurolatent.loaders",
     "prognose": "neurolatent.prognostics",

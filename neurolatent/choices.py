@@ -15,7 +15,8 @@ class EM:
     """Expectation maximisation: of the posterior density (MAP-EM, the default) or of the likelihood alone."""
 
     steps: int = 200  # at most
-    tolerance: float = 1e-6  # relative change of the objective that counts as none
+    tolerance: float | int = 1e-6  # relative change of the objective that counts as none
+    absolute: float | int = 0.0  # change of the objective in nats that counts as none, whatever its relative size
     min_steps: int = 3  # the authors of the ARPHMM iterate at least three times
     restarts: int | None = None  # None: 1 where knowledge or a fixed start decides, else 5
     start: Literal["auto", "knowledge", "segments", "kmeans", "random"] = "auto"
@@ -25,6 +26,7 @@ class EM:
         whole_number("steps", self.steps, 1)
         whole_number("min_steps", self.min_steps, 1)
         at_least("tolerance", self.tolerance, 0.0)
+        at_least("absolute", self.absolute, 0.0)
         one_of("start", self.start, STARTS)
         if self.restarts is not None:
             whole_number("restarts", self.restarts, 1)

@@ -134,6 +134,7 @@ def _fit_one(recipe: Any, folder: Path, *, resume: bool, as_json: bool) -> int:
     fleet = _fleet(outcome.fit, shown)
     paths = write_run(folder, outcome, fleet)
     extras = {"diagnosis": outcome.diagnosis, "fleet": fleet, "comparison": outcome.comparison}
+    extras["choice"] = outcome.choice
     extras |= _ahead(outcome.lives)
     paths["report"] = str(_report(folder, outcome.fit, recipe, shown, **extras))
     paths["summary"] = str(folder / "summary.json")
@@ -161,9 +162,11 @@ def _print_outcome(outcome: Any, paths: dict[str, str]) -> None:
 
 
 def _fleet(fitted: Any, recording: Any) -> Any:
+    """One row per unit; None of a model whose states lead to no failure."""
+    from neurolatent.models.protocols import Degrades
     from neurolatent.prognostics import fleet_table
 
-    return fleet_table(fitted, recording)
+    return fleet_table(fitted, recording) if isinstance(fitted.model, Degrades) else None
 
 
 def _ahead(lives: Any) -> dict[str, Any]:
@@ -230,7 +233,7 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     """Write the report of a run again."""
     import pandas as pd
 
-    from neurolatent.recipe.folder import open_prognosis, open_run, shown_recording
+    from neurolatent.recipe.folder import open_choice, open_prognosis, open_run, shown_recording
     from neurolatent.recipe.lives import horizon_of, measured
 
     fitted, recipe = open_run(run_folder)
@@ -239,7 +242,7 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     shown, prognosis = shown_recording(recipe), open_prognosis(run_folder)
     horizon = horizon_of(recipe.section("prognosis"))
     ahead = _ahead(None if prognosis is None else measured(prognosis, horizon, shown))
-    path = _report(run_folder, fitted, recipe, shown, comparison=table, **ahead)
+    path = _report(run_folder, fitted, recipe, shown, comparison=table, choice=open_choice(run_folder), **ahead)
     if as_json:
         _print_json({"paths": {"report": str(path)}, "versions": fitted.versions, "seed": fitted.seed})
     else:
@@ -306,11 +309,22 @@ def _predicted(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.", metavar="RUN...")],
-    data: Annotated[Path | None, typer.Option("--data", help="Data that none of them has seen.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, or one recipe.", metavar="RUN...|RECIPE")],
+    data: Annotated[Path | None, typer.Option("--data", help="Data that none of the runs has seen.")] = None,
+    over: Annotated[
+        list[str] | None, typer.Option("--over", help="Candidates of a recipe, such as model.n_states=1..5.")
+    ] = None,
+    out: Out = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is in --out already.")] = False,
     as_json: Json = False,
+    cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """Rank runs by what they say of data that they have not seen, or by leave-one-sequence-out estimates."""
+    """Rank runs by data that they have not seen, or choose a recipe's number of states by cross-validation."""
+    _start_up(cache)
+    if len(runs) == 1 and runs[0].is_file():
+        return _choose(runs[0], over or [], out, force=force, as_json=as_json)
+    if over:
+        raise InputError("--over makes candidates of one recipe; runs are ranked as they are")
     from neurolatent.comparison import compare as compare_fits
     from neurolatent.recipe.folder import new_recording, open_run
 
@@ -322,6 +336,33 @@ def compare(
     else:
         print(table.to_string(index=False))
     return DONE
+
+
+def _choose(path: Path, over: list[str], out: Path | None, *, force: bool, as_json: bool) -> int:
+    import time
+
+    from neurolatent.recipe import parse_over, read_recipe
+    from neurolatent.recipe.choose import choose, write_choice
+    from neurolatent.recipe.folder import run_folder, to_json, write_text
+    from neurolatent.report.choice import write_choice_report
+    from neurolatent.result.build import versions
+
+    begin, recipe = time.perf_counter(), read_recipe(path)
+    folder = run_folder(out, f"{recipe.name}-compare", resume=False, force=force)
+    choice = choose(recipe, parse_over(over), quiet=not sys.stderr.isatty())
+    paths = write_choice(folder, recipe, choice)
+    page = write_choice_report(choice, folder / "report.html", recipe=recipe.to_toml(), cards=recipe.cards)
+    paths |= {"report": str(page), "summary": str(folder / "summary.json")}
+    result = {"figures": choice.figures(), "chosen": choice.chosen, "words": choice.words(), "paths": paths}
+    result |= {"interrupted": not choice.is_whole, "table": choice.table.to_dict("records")}
+    result |= {"seconds": {"run": time.perf_counter() - begin}, "versions": versions(), "seed": recipe.seed}
+    write_text(folder / "summary.json", to_json(result))
+    if as_json:
+        _print_json(result)
+    else:
+        print(choice.table.to_string(index=False))
+        print("\n".join([*choice.words(), f"report: {page}"]))
+    return DONE if choice.is_whole else KEPT
 
 
 @app.command()
@@ -349,21 +390,22 @@ def simulate(
 @app.command()
 def describe(
     data: Annotated[Path, typer.Argument(help="A data file.", metavar="DATA")],
-    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf or cmapss.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="csv, parquet, npz, netcdf, cmapss or nwb.")] = None,
     sequence: Annotated[str | None, typer.Option("--sequence", help="Column that names the sequence.")] = None,
     clock: Annotated[str | None, typer.Option("--clock", help="Column with the clock time.")] = None,
+    bin_width: Annotated[float | None, typer.Option("--bin-width", help="Width of a bin (NWB, spike times).")] = None,
     as_json: Json = False,
 ) -> int:
-    """Say what is in a data file, as the models will see it."""
-    from neurolatent.loaders import load
+    """Say what is in a data file and what of it is left unread, and how the models will see it."""
+    from neurolatent.loaders import describe as describe_file
 
-    options = {k: v for k, v in (("sequence", sequence), ("clock", clock)) if v is not None}
-    recording = load(data, format=format, **options)
+    given = {"sequence": sequence, "clock": clock, "bin_width": bin_width}
+    options = {key: value for key, value in given.items() if value is not None}
+    description = describe_file(data, format=format, **options)
     if as_json:
-        facts = {"sequences": recording.n_sequences, "samples": recording.n_samples, "signals": list(recording.signals)}
-        _print_json({**facts, "history": list(recording.history), "fingerprint": recording.fingerprint()})
+        _print_json(description.facts())
     else:
-        print(recording.describe())
+        print(description)
     return DONE
 
 

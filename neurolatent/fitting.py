@@ -1,7 +1,7 @@
 """The one entrance: prepares, checks, selects, runs, wraps. Knows each model's default engine."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,8 @@ from neurolatent.engines import em, nuts, svi, twostage
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
-from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, Selected
+from neurolatent.models.hmmglm import HMMGLM
+from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, ModelWarning, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -22,7 +23,13 @@ from neurolatent.result import Fit
 from neurolatent.result.build import digest, facts_of, groups, versions
 from neurolatent.result.settings import encode
 
-DEFAULT_ENGINES: dict[type, Engine] = {ARPHMM: EM(), DKF: TwoStage()}
+NOTICED = (PreparationWarning, ModelWarning)  # kept in the Fit, not shown
+DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
+    ARPHMM: lambda model: EM(),
+    DKF: lambda model: TwoStage(),
+    # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
+    HMMGLM: lambda model: EM(steps=300, tolerance=0.0, absolute=1e-4) if model.is_choice else EM(tolerance=1e-5),
+}
 
 
 @in_double
@@ -41,7 +48,7 @@ def fit(
         model: The model's choices, such as ``ARPHMM(n_states=4)``.
         recording: A Recording, or whatever :meth:`Recording.of` takes.
         prepare: Steps that learn from this recording, in order; they are kept and replayed on new recordings.
-        engine: How to learn; None takes the model's default (EM for the ARPHMM, TwoStage for the DKF).
+        engine: How to learn; None takes the model's default (EM for states, TwoStage for the DKF).
         seed: The same seed on the same machine gives the same result.
         run: Progress, checkpoints and resuming; nothing in it changes the result.
 
@@ -52,14 +59,17 @@ def fit(
         InputError: Data that the model cannot learn from; the message says where and what to do.
     """
     whole_number("seed", seed, 0)
-    engine, run = engine or DEFAULT_ENGINES[type(model)], run or Run()
+    engine, run = engine or DEFAULT_ENGINES[type(model)](model), run or Run()
+    if hasattr(model, "refuse_engine"):
+        model.refuse_engine(engine)  # type: ignore[attr-defined]
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", PreparationWarning)
+        for kind in NOTICED:
+            warnings.simplefilter("always", kind)
         applied, learned = learn_steps(Recording.of(recording), tuple(prepare))
-    noticed = [w for w in caught if issubclass(w.category, PreparationWarning)]
+        selected = model.select(applied.recording, for_training=True, use_knowledge=True)
+    noticed = [w for w in caught if issubclass(w.category, NOTICED)]
     for other in [w for w in caught if w not in noticed]:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    selected = model.select(applied.recording, for_training=True, use_knowledge=True)
     signal = model.signal_of(selected.recording)  # type: ignore[attr-defined]
     facts = facts_of(selected.recording, signal) | {"channels": applied.recording.signal(signal).names}
     identity = {"model": encode(model), "engine": encode(engine), "seed": seed, "data": facts["fingerprint"]}

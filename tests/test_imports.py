@@ -18,6 +18,7 @@ ROOMS = (
         "recipe",
         "plots",
         "prognostics",
+        "validation",
         "comparison",
         "baselines",
         "diagnostics",

@@ -35,11 +35,12 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
         return []
     trace = fit.idata["trace"]
     objective, best = trace["objective"].values, int(trace["best"])
-    own = objective[best][np.isfinite(objective[best])]
+    settling = int(trace["settling"]) if "settling" in trace else 0  # a schedule's objective may fall
+    own = objective[best][np.isfinite(objective[best])][settling:]
     size = np.maximum(np.abs(own[:-1]), 1.0)
     fall = float(np.max((own[:-1] - own[1:]) / size, initial=0.0)) if len(own) else np.nan
-    last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else -np.inf for row in objective])
-    agree = float(np.mean(last >= last.max() - max(1e-4 * abs(last.max()), 1.0))) if len(own) else np.nan
+    at_best = restarts_at_best(objective)
+    agree = float(at_best.mean()) if len(own) else np.nan
     rows = [
         Row(
             "objective falls by at most (relative)",
@@ -56,12 +57,18 @@ def _em_rows(fit: Fit) -> Iterable[Row]:
             "Allow more steps, or a larger tolerance.",
         ),
     ]
-    if len(last) > 1:
+    if len(at_best) > 1:
         advice = "Restarts end in different optima: raise restarts, choose fewer states, or state more knowledge."
         rows.append(
             Row("share of restarts at the best optimum", agree, ">= 0.4", graded(agree, agree >= 0.4, True), advice)
         )
     return rows
+
+
+def restarts_at_best(objective: np.ndarray) -> np.ndarray:
+    """(restarts,) whether each ended at the best optimum, within a ten-thousandth or one nat, by (restarts, steps)."""
+    last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else -np.inf for row in objective])
+    return last >= last.max() - max(1e-4 * abs(last.max()), 1.0)
 
 
 def _sampler_rows(fit: Fit) -> Iterable[Row]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from neurolatent.checks import InputError
 from neurolatent.choices import EM, Run
 from neurolatent.compiling import compiled
 from neurolatent.engines.runner import Loop, run_loop
@@ -28,6 +29,8 @@ class EMState(NamedTuple):
 
 def run(settings: EM, model: HasEMStep, data: Data, key: PRNGKeyArray, *, options: Run, identity: dict) -> Trained:
     """The best restart, with the objectives of all of them."""
+    if settings.steps <= model.settling:
+        raise InputError(f"steps must exceed the {model.settling} steps of the model's annealing, got {settings.steps}")
     restarts = settings.restarts or _restarts(settings, model, data)
     starts = [model.init(key, data, start=settings.start, restart=n) for n in range(restarts)]
     none = np.zeros(restarts, bool)
@@ -90,10 +93,12 @@ def _advance_some(
     """
 
     def step(state: EMState) -> EMState:
-        new = model.em_step(state.params, data, use_prior=settings.use_prior, careful=careful)
+        new = model.em_step(state.params, data, use_prior=settings.use_prior, step=state.taken, careful=careful)
         former = state.objective[jnp.maximum(state.taken - 1, 0)]
-        change = jnp.abs(new.objective - former) / ((jnp.abs(new.objective) + jnp.abs(former)) / 2 + 1e-300)
-        converged = (state.taken >= settings.min_steps) & (change < settings.tolerance)
+        change = jnp.abs(new.objective - former)
+        size = (jnp.abs(new.objective) + jnp.abs(former)) / 2 + 1e-300
+        is_flat = (change / size < settings.tolerance) | (change < settings.absolute)
+        converged = (state.taken >= settings.min_steps + model.settling) & is_flat
         failed = ~jnp.isfinite(new.objective)
         keep = converged | failed
         params = jax.tree.map(lambda old, fresh: jnp.where(keep, old, fresh), state.params, new.params)
@@ -127,6 +132,7 @@ def _conclude(model: HasEMStep, data: Data, state: EMState, ended: Any) -> Train
         names = ", ".join(str(k + 1) for k in np.flatnonzero(state.starved[best]))
         warnings.append(f"Too few samples belong to state {names}; choose fewer states or state more knowledge.")
     trace = {"objective": state.objective[:, : max(int(state.taken.max()), 1)], "best": np.asarray(best)}
+    trace["settling"] = np.asarray(model.settling)
     return Trained(
         params,
         None,

@@ -12,6 +12,7 @@ from neurolatent.checks import InputError, place
 from neurolatent.loaders.facts import with_sequence_facts
 from neurolatent.loaders.files import beside, read_text
 from neurolatent.recording import Recording
+from neurolatent.recording.coding import Codes
 
 
 def read_csv(
@@ -25,6 +26,9 @@ def read_csv(
     kinds: Mapping[str, str] | None = None,
     failed: bool | None = None,
     sequences: str | Path | None = None,
+    missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
+    levels: Mapping[str, Sequence[Codes]] | None = None,
+    per_sequence: Sequence[str] = (),
     separator: str = ",",
 ) -> Recording:
     """A recording from a table of text with one row per sample, rows of a sequence together and in order of time.
@@ -36,10 +40,13 @@ def read_csv(
         clock: Column with the clock time (numbers or ISO dates); None counts rows.
         bin_width: Clock time between samples; None takes the most common step of the clock.
         clock_unit: What the clock counts: "s", "cycle", "trial", ...
-        kinds: Kind of each signal; continuous where it is not named.
+        kinds: Kind of each signal; where it is not named binary or category by its ``levels``, else continuous.
         failed: Whether all sequences ran to failure; None leaves it unknown.
         sequences: A second file of the same kind with facts per sequence and a column ``id`` (or one called like
             ``sequence``); relative to the first file's folder if it is not found from here.
+        missing: Column to the code, or codes, that stand for a missing value there, such as ``{"choice": -1}``.
+        levels: Column to its words or codes in order, which become 0, 1, 2, ...: ``{"choice": ["left", "right"]}``.
+        per_sequence: Columns with one value throughout a sequence, which go into the table of sequences.
         separator: What stands between two columns.
 
     Raises:
@@ -56,6 +63,9 @@ def read_csv(
         clock_unit=clock_unit,
         kinds=kinds,
         failed=failed,
+        missing=missing,
+        levels=levels,
+        per_sequence=per_sequence,
         name=path.name,
     )
     if sequences is None:

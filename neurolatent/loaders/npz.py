@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, existing_file, place
+from neurolatent.loaders.contents import Contents, Item
 from neurolatent.recording import Recording
 
 
@@ -51,7 +52,7 @@ def read_npz(
         InputError: A damaged archive, pickled objects, keys that are not there, arrays that do not fit together.
     """
     path = existing_file(path)
-    arrays = _arrays(path)
+    arrays = arrays_in(path)
     wanted = _chosen(arrays, signals, times, path.name)
     _refuse_strange({"transpose": transpose, "channels": channels or {}, "facts": facts or {}}, wanted, path.name)
     values = {s: arrays[key].swapaxes(0, -1) if s in transpose else arrays[key] for s, key in wanted.items()}
@@ -75,7 +76,21 @@ def read_npz(
     )
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def npz_contents(path: Path) -> Contents:
+    """The arrays of a NumPy archive with their types and shapes."""
+    items = [
+        Item(key, "array", {"type": str(array.dtype), "shape": list(array.shape)}, _why_not(array))
+        for key, array in arrays_in(path).items()
+    ]
+    return Contents(path.name, "npz", tuple(items))
+
+
+def _why_not(array: np.ndarray) -> str:
+    return "" if array.dtype.kind in "biufUS" else "neither numbers nor text"
+
+
+def arrays_in(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy archive by key; pickled objects and damage are refused."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}

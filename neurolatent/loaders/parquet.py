@@ -9,6 +9,7 @@ from neurolatent.checks import InputError, existing_file
 from neurolatent.loaders.facts import with_sequence_facts
 from neurolatent.loaders.files import beside
 from neurolatent.recording import Recording
+from neurolatent.recording.coding import Codes
 
 
 def read_parquet(
@@ -22,6 +23,9 @@ def read_parquet(
     kinds: Mapping[str, str] | None = None,
     failed: bool | None = None,
     sequences: str | Path | None = None,
+    missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
+    levels: Mapping[str, Sequence[Codes]] | None = None,
+    per_sequence: Sequence[str] = (),
 ) -> Recording:
     """A recording from a parquet table; the options are those of :func:`neurolatent.loaders.csv.read_csv`.
 
@@ -35,6 +39,9 @@ def read_parquet(
         kinds: Kind of each signal.
         failed: Whether all sequences ran to failure.
         sequences: A second parquet file with facts per sequence.
+        missing: Codes that stand for a missing value, by column.
+        levels: Words or codes of a column in order, which become 0, 1, 2, ...
+        per_sequence: Columns with one value throughout a sequence.
 
     Raises:
         FileNotFoundError: No such file.
@@ -50,6 +57,9 @@ def read_parquet(
         clock_unit=clock_unit,
         kinds=kinds,
         failed=failed,
+        missing=missing,
+        levels=levels,
+        per_sequence=per_sequence,
         name=path.name,
     )
     if sequences is None:

@@ -12,6 +12,10 @@ Params = Any  # a NamedTuple of arrays, one class per model
 Data = Any  # a NamedTuple of arrays, what select makes of a recording
 
 
+class ModelWarning(UserWarning):
+    """Something about the data that a model can live with, but the user should know."""
+
+
 class Selected(NamedTuple):
     """What a model takes of a recording."""
 
@@ -74,10 +78,16 @@ class HasEMStep(Protocol):
         """A starting point."""
         ...
 
-    def em_step(self, params: Params, data: Data, *, use_prior: bool, careful: bool = True) -> Step:
+    @property
+    def settling(self) -> int:
+        """Steps of a schedule before the objective is one that EM climbs; 0 where there is none."""
+        ...
+
+    def em_step(self, params: Params, data: Data, *, use_prior: bool, step: Any = 0, careful: bool = True) -> Step:
         """One update, and the objective at the parameters that came in.
 
         Args:
+            step: Number of the step, counted from 0, for models with a schedule.
             careful: False allows a smaller program that may have to give up and says so.
         """
         ...
@@ -114,4 +124,27 @@ class HasDensity(Protocol):
 
     def relabel(self, draws: Params, reference: Params, data: Data) -> Params:
         """Draws (leading axis) with their states matched to a reference."""
+        ...
+
+
+@runtime_checkable
+class Degrades(Protocol):
+    """Its states can be those of a unit on its way to a failure: fleets and remaining lives can be told."""
+
+    @property
+    def terminal(self) -> np.ndarray:
+        """(states,) states that are never left."""
+        ...
+
+    def chain_transition(self, params: Params) -> np.ndarray:
+        """(places, places) transitions of the chain, which may have more places than states."""
+        ...
+
+
+@runtime_checkable
+class HasErrors(Protocol):
+    """Can say how sure its parameters are, given the states."""
+
+    def standard_errors(self, params: Params, data: Data, smoothed: Array) -> Params:
+        """Standard errors in the place of the parameters; NaN or nothing where there is none."""
         ...

@@ -9,49 +9,68 @@ from neurolatent.plots.calibration import (
     standardised,
 )
 from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
+from neurolatent.plots.choice import held_out_curve
+from neurolatent.plots.choices import Psychometric, occupancy_bars, psychometric_curves
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
+from neurolatent.plots.dwell import Stays, dwell_times, stays_of
 from neurolatent.plots.of_fit import plot_unit
+from neurolatent.plots.raster import choice_strip, over_states, spike_raster
 from neurolatent.plots.remaining_life import fleet_overview, life_curve
 from neurolatent.plots.states import state_handles, state_probabilities, state_ribbon
 from neurolatent.plots.style import house_style, state_colours
 from neurolatent.plots.transitions import transition_matrix
 from neurolatent.plots.trust import accuracy_curve, coverage_by_group, estimate_and_truth
 from neurolatent.plots.unit import Fan, UnitView, alarm_line, forecast_fan, signal_with_band, unit_figure
+from neurolatent.plots.weights import connectome_maps, covariate_weights, weight_maps, weight_squares
 
 __all__ = [
     "Fan",
+    "Psychometric",
+    "Stays",
     "UnitView",
     "accuracy_curve",
     "alarm_line",
     "chain_summary",
     "chain_traces",
+    "choice_strip",
     "comparison_dots",
+    "connectome_maps",
     "cost_curves",
+    "covariate_weights",
     "coverage_by_group",
     "coverage_curve",
     "coverage_of",
+    "dwell_times",
     "estimate_and_truth",
     "figures_of",
     "fleet_overview",
     "forecast_fan",
+    "held_out_curve",
     "house_style",
     "life_curve",
     "objective_trace",
+    "occupancy_bars",
+    "over_states",
     "pit_histogram",
     "plot_unit",
     "posterior_summary",
     "probability_histogram",
+    "psychometric_curves",
     "rank_histograms",
     "seed_curves",
     "signal_with_band",
+    "spike_raster",
     "standardised",
     "state_colours",
     "state_handles",
     "state_probabilities",
     "state_ribbon",
+    "stays_of",
     "transition_matrix",
     "unit_figure",
     "varying",
+    "weight_maps",
+    "weight_squares",
 ]

@@ -16,7 +16,7 @@ from neurolatent.precision import in_double
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
 from neurolatent.recording import EndOfLife, Recording
 
-OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin")
+OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin", "blocks")
 
 
 def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
@@ -39,7 +39,9 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     if "end_of_life" in table:
         at = f"{where}.end_of_life"
         recording = recording.ending(build(EndOfLife, expect_table(table["end_of_life"], at), at))
-    return recording.bin(convert(table["bin"], int, f"{where}.bin")) if "bin" in table else recording
+    if "bin" in table:
+        recording = recording.bin(convert(table["bin"], int, f"{where}.bin"))
+    return recording.blocks(convert(table["blocks"], int, f"{where}.blocks")) if "blocks" in table else recording
 
 
 def _loaded(table: Mapping[str, Any], where: str) -> Recording:

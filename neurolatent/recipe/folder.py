@@ -20,6 +20,7 @@ from neurolatent.recipe.read import Recipe, read_recipe
 from neurolatent.recipe.run import Outcome, parts_of, test_recording
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
+from neurolatent.validation import Choice
 
 WRITTEN = (  # all files of a run or a sweep
     *(
@@ -30,6 +31,8 @@ WRITTEN = (  # all files of a run or a sweep
         "log.txt",
         "fleet.csv",
         "comparison.csv",
+        "choice.csv",
+        "held_out.csv",
         "report.html",
         "summary.json",
     ),
@@ -116,9 +119,28 @@ def write_run(folder: Path, outcome: Outcome, fleet: pd.DataFrame | None) -> dic
         paths["lives"] = write_text(folder / "lives.csv", outcome.lives.table(outcome.recipe.seed).to_csv(index=False))
     if outcome.comparison is not None:
         paths["comparison"] = write_text(folder / "comparison.csv", outcome.comparison.to_csv(index=False))
+    if outcome.choice is not None:
+        paths |= write_scores(folder, outcome.choice)
     if not outcome.interrupted:
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return {name: str(path) for name, path in paths.items()}
+
+
+def write_scores(folder: Path, choice: Choice) -> dict[str, Path]:
+    """Write what was held out and how well it was told, and what each fit to all data says of itself."""
+    return {
+        "choice": write_text(folder / "choice.csv", choice.facts.to_csv(index=False)),
+        "held_out": write_text(folder / "held_out.csv", choice.scores.to_csv(index=False)),
+    }
+
+
+def open_choice(folder: Path) -> Choice | None:
+    """The held-out scores of a run; None where its recipe asked for none."""
+    facts, scores = folder / "choice.csv", folder / "held_out.csv"
+    if not (facts.is_file() and scores.is_file()):
+        return None
+    text: Any = {"candidate": str, "fold": str, "sequence": str}
+    return Choice(pd.read_csv(scores, dtype=text), pd.read_csv(facts).astype({"candidate": str}))
 
 
 def summary(outcome: Outcome, paths: dict[str, str]) -> dict[str, Any]:

@@ -95,6 +95,9 @@ def _convert_plain(value: Any, hint: Any, where: str) -> Any:
 def _convert_union(value: Any, choices: tuple[Any, ...], where: str) -> Any:
     if value is None or (value == "none" and type(None) in choices):
         return None
+    kinds = {snake(c.__name__): c for c in choices if isinstance(c, type) and dataclasses.is_dataclass(c)}
+    if isinstance(value, dict) and "name" in value or isinstance(value, str) and len(kinds) > 1:
+        return _build_named({"name": value} if isinstance(value, str) else value, kinds, where)
     problems = []
     for choice in [c for c in choices if c is not type(None)]:
         try:
@@ -102,3 +105,17 @@ def _convert_union(value: Any, choices: tuple[Any, ...], where: str) -> Any:
         except InputError as error:
             problems.append(str(error))
     raise InputError(problems[0] if problems else f"{where}: {value!r} cannot stand here")
+
+
+def _build_named(table: dict[str, Any], kinds: Mapping[str, type], where: str) -> Any:
+    """The dataclass that a table names, such as ``{ name = "raised_cosine", functions = 4 }``."""
+    rest = dict(table)
+    name = rest.pop("name")
+    if name not in kinds:
+        raise InputError(f"{where}: there is no {name!r}. {did_you_mean(str(name), kinds)}")
+    return build(kinds[name], rest, where)
+
+
+def snake(name: str) -> str:
+    """``RaisedCosine`` as recipes write it: ``raised_cosine``."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

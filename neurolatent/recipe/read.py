@@ -23,12 +23,13 @@ SECTIONS = (
     "model",
     "engine",
     "test",
+    "cv",
     "prognosis",
     "arms",
     "sweep",
     "expect",
 )
-TABLES = ("data", "model", "engine", "test", "prognosis", "arms", "sweep", "expect")
+TABLES = ("data", "model", "engine", "test", "cv", "prognosis", "arms", "sweep", "expect")
 PATHS = ("path", "outcomes", "sequences", "card")  # keys that hold paths, wherever they stand
 IN_ARMS = ("data.knowledge", "model", "engine")  # what an arm may change: all else is shared with the recipe
 DATA_PREFIX = "data:"

@@ -16,19 +16,22 @@ from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
+from neurolatent.recipe.held_out import ITSELF, cross_validated, folds_in
 from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
 from neurolatent.recipe.objects import build, expect_table, refuse_unknown
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Knowledge, Recording
 from neurolatent.result import Fit
+from neurolatent.validation import Choice, Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM}
+MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM}
 ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI}
 ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
@@ -72,6 +75,7 @@ class Plan(NamedTuple):
     splits: list[tuple[Recording, Recording]]  # training and held-out units of each fold
     arms: dict[str, Parts]
     ahead: Ahead | None  # the prognosis that is asked for
+    folds: Folds | None = None  # of the section [cv]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,7 @@ class Outcome:
     comparison: pd.DataFrame | None = None  # one row per arm; beside a figure x stand x_low and x_high
     test: Recording | None = None
     lives: Lives | None = None
+    choice: Choice | None = None  # held-out scores of the model, and of itself with one state
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False  # in the fit, or in what is measured after it
 
@@ -160,7 +165,8 @@ def plan_of(recipe: Recipe) -> Plan:
         raise InputError(
             f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"
         )
-    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms, ahead)
+    folds = folds_in(recipe.section("cv"), f"{recipe.name}: [cv]") if recipe.section("cv") else None
+    return Plan(parts, assessment, test, _splits(parts.recording, assessment, recipe.seed), arms, ahead, folds)
 
 
 def _unknowing(recording: Recording) -> Recording:
@@ -191,13 +197,16 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     parts = plan.parts
     fitted = fit(parts.model, parts.recording, parts.steps, parts.engine, recipe.seed, run=run)
     fitted_at = time.perf_counter()
-    figures, comparison, lives, interrupted = training_figures(fitted), None, None, fitted.interrupted
+    figures, comparison, lives, choice = training_figures(fitted), None, None, None
+    interrupted = fitted.interrupted
     if not interrupted:
         try:
             comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
             figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
+            choice = cross_validated(parts, fitted, plan.folds, recipe.seed) if plan.folds else None
+            figures |= {} if choice is None else choice.figures_of(ITSELF)
         except KeyboardInterrupt:
             interrupted = True
     seconds = {**fitted.seconds, "fit": fitted_at - begin, "assess": time.perf_counter() - fitted_at}
@@ -205,7 +214,7 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     if lives is not None:
         diagnosis = diagnosis.joined(check_prognosis(lives.prognosis, lives.held))
     return Outcome(
-        recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, seconds, interrupted
+        recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, choice, seconds, interrupted
     )
 
 

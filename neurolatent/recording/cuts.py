@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from neurolatent.checks import InputError, did_you_mean, place
+from neurolatent.checks import InputError, did_you_mean, place, whole_number
 from neurolatent.recording.faults import true_or_false
 from neurolatent.recording.parts import Parts
 
@@ -39,6 +39,33 @@ def cut_sequences(parts: Parts, first: Any, last: Any) -> Parts:
         failed = true_or_false(parts.sequences["failed"], ids, parts.name) & (ends == parts.lengths)
         out = out._replace(sequences=out.sequences.assign(failed=failed))
     return counted_anew(parts, out)
+
+
+def cut_into_blocks(parts: Parts, samples: int) -> Parts:
+    """Each sequence as blocks of so many samples, which become sequences; a rest at the end is dropped."""
+    whole_number("samples", samples, 1)
+    name = parts.name or "recording"
+    if len(parts.knowledge.statements):
+        raise InputError(f"{name}: cut into blocks before stating knowledge of sequences")
+    counts = parts.lengths // samples
+    if not counts.all():
+        short = int(np.argmin(counts))
+        raise InputError(
+            f"{place(name, f'sequence {parts.sequences.id.iloc[short]}')}: its {parts.lengths[short]} samples are "
+            f"fewer than one block of {samples}. Choose shorter blocks, or take the longer sequences only."
+        )
+    numbers = np.repeat(np.arange(len(counts)), counts)
+    block = np.concatenate([np.arange(n) for n in counts])
+    begins = block * samples
+    dropped = int(np.sum(parts.lengths - counts * samples))
+    step = f"cut into {len(numbers)} blocks of {samples} samples, {dropped} at the ends dropped"
+    out = _keep(parts, numbers, begins, begins + samples, step)
+    owner = [str(i) for i in out.sequences["id"]]
+    ids = [f"{i}.{n + 1}" if len(counts) > 1 else str(n + 1) for i, n in zip(owner, block, strict=True)]
+    table = out.sequences.drop(columns=["failed", "remaining"], errors="ignore").assign(
+        id=ids, of=owner, block=block + 1
+    )
+    return out._replace(sequences=table)
 
 
 def counted_anew(before: Parts, after: Parts) -> Parts:

@@ -9,6 +9,7 @@ import pandas as pd
 from neurolatent.checks import InputError, did_you_mean
 from neurolatent.recording.arrays import from_arrays
 from neurolatent.recording.parts import Parts
+from neurolatent.recording.pynapple import from_pynapple
 from neurolatent.recording.table import from_table
 
 
@@ -20,7 +21,7 @@ def parts_of(data: Any, **options: Any) -> Parts:
     if library == "xarray":  # before mappings: a Dataset is one
         return _from_xarray(data, **options)
     if library == "pynapple" or (hasattr(data, "t") and hasattr(data, "values")):
-        return _from_pynapple(data, **options)
+        return from_pynapple(data, **options)
     if isinstance(data, Mapping):
         return from_arrays(data, **options)
     if isinstance(data, (np.ndarray, list, tuple)) or hasattr(data, "__array__"):
@@ -62,22 +63,3 @@ def _channel_facts(array: Any, ndim: int) -> pd.DataFrame | None:
         return None
     facts = {str(k): v.values for k, v in array.coords.items() if v.dims == (dimension,) and k != dimension}
     return pd.DataFrame(facts, index=pd.Index([str(c) for c in array[dimension].values], name="channel"))
-
-
-def _from_pynapple(data: Any, **options: Any) -> Parts:
-    """A time series with values; each epoch of its time support is a sequence."""
-    if not (hasattr(data, "t") and hasattr(data, "values")) or isinstance(data, Mapping):
-        raise TypeError(
-            f"cannot make a recording from a {type(data).__name__}: it holds times, not values on a clock. "
-            "Count them first: group.count(bin_size, epochs)."
-        )
-    columns = getattr(data, "columns", None)
-    named = {} if columns is None else {"channels": {"signal": [str(c) for c in columns]}}
-    times, values = np.asarray(data.t, float), np.asarray(data.values)
-    epochs = getattr(getattr(data, "time_support", None), "values", None)
-    if epochs is None or len(epochs) < 2:
-        return from_arrays({"signal": values}, **{"times": times, **named, **options})
-    inside = [(times >= low) & (times <= high) for low, high in np.asarray(epochs)]
-    inside = [rows for rows in inside if rows.any()]
-    pieces = {"times": [times[rows] for rows in inside], **named, **options}
-    return from_arrays({"signal": [values[rows] for rows in inside]}, **pieces)

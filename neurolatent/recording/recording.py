@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place, within
 from neurolatent.recording.bins import bin_sequences
-from neurolatent.recording.cuts import cut_sequences, take_sequences
+from neurolatent.recording.cuts import cut_into_blocks, cut_sequences, take_sequences
 from neurolatent.recording.digest import describe, fingerprint
 from neurolatent.recording.endings import EndOfLife, end_sequences
 from neurolatent.recording.faults import refuse_faults, true_or_false
@@ -19,6 +19,7 @@ from neurolatent.recording.limits import mask_outside
 from neurolatent.recording.of import parts_of
 from neurolatent.recording.parts import Parts
 from neurolatent.recording.signal import Signal
+from neurolatent.recording.spikes import from_spikes
 from neurolatent.recording.store import load_parts, save_parts
 
 Counts = int | np.integer | Sequence[int] | np.ndarray  # one number of samples, or one per sequence
@@ -65,9 +66,10 @@ class Recording:
         Args:
             data: A Recording (returned as it is); an array (samples, channels) or a list of such arrays, one per
                 sequence; a mapping of signal names to these; a DataFrame with one row per sample; an xarray DataArray
-                or Dataset with a dimension ``time``; a pynapple Tsd or TsdFrame.
+                or Dataset with a dimension ``time``; a pynapple TsGroup (with ``bin_width``), Tsd or TsdFrame.
             options: For arrays those of :func:`neurolatent.recording.arrays.from_arrays` (bin_width, kinds, ids, ...),
-                for DataFrames those of :func:`neurolatent.recording.table.from_table` (sequence, clock, signals, ...).
+                for DataFrames those of :func:`neurolatent.recording.table.from_table` (sequence, clock, signals, ...),
+                for pynapple those of :func:`neurolatent.recording.pynapple.from_pynapple` (bin_width, epochs, ...).
 
         Raises:
             InputError: Values that no recording can hold; the message says where.
@@ -80,6 +82,21 @@ class Recording:
                 )
             return data
         return cls(**parts_of(data, **options)._asdict())
+
+    @classmethod
+    def from_spikes(cls, times: Any, units: Any = None, *, bin_width: float | int, **options: Any) -> "Recording":
+        """A recording of one signal ``spikes``: spike times counted in bins.
+
+        Args:
+            times: Unit to its sorted spike times, a list of such arrays, or the times of all spikes with ``units``.
+            units: (spikes,) the unit of each spike, where ``times`` is one array.
+            bin_width: Width of a bin, in clock units.
+            options: Those of :func:`neurolatent.recording.spikes.from_spikes`: epochs, observed, channels, ...
+
+        Raises:
+            InputError: Times that are missing or descend, epochs that overlap or are shorter than a bin.
+        """
+        return cls(**from_spikes(times, units, bin_width=bin_width, **options)._asdict())
 
     def save(self, path: str | Path) -> None:
         """Write everything to one netCDF file (suffix .nc), which :meth:`load` reads back exactly.
@@ -206,6 +223,16 @@ class Recording:
             last: First sample that goes; None keeps the end. A number beyond the end keeps the end.
         """
         return self._with(cut_sequences(self.parts, first, last))
+
+    def blocks(self, samples: int) -> "Recording":
+        """Each sequence cut into blocks of so many samples, which become sequences; a rest at the end is dropped.
+
+        The table of sequences tells of which sequence each is a ``block``, in the column ``of``.
+
+        Raises:
+            InputError: A sequence shorter than a block, or knowledge that speaks of whole sequences.
+        """
+        return self._with(cut_into_blocks(self.parts, samples))
 
     def within(self, valid: Mapping[str, Sequence[float | int]]) -> "Recording":
         """With values outside the (low, high) of their channel masked: not observed, their samples stay."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.recording.clock import even_grid
+from neurolatent.recording.coding import Codes, coded, constants, kind_of_levels
 from neurolatent.recording.parts import Parts, refuse_unknown_signals
 from neurolatent.recording.signal import make_signal
 
@@ -24,6 +25,9 @@ def from_table(
     clock_unit: str = "s",
     kinds: Mapping[str, str] | None = None,
     failed: bool | None = None,
+    missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
+    levels: Mapping[str, Sequence[Codes]] | None = None,
+    per_sequence: Sequence[str] = (),
     name: str = "",
 ) -> Parts:
     """The parts of a recording from a table with one row per sample, rows of a sequence together and in order of time.
@@ -37,8 +41,11 @@ def from_table(
         clock: Column with the clock time (numbers, or dates, which become seconds); None counts rows.
         bin_width: Clock time between samples; None takes the most common step.
         clock_unit: What the clock counts: "s", "cycle", "trial", ...
-        kinds: Kind of each signal; continuous where it is not named.
+        kinds: Kind of each signal; where it is not named binary or category by its ``levels``, else continuous.
         failed: Whether all sequences ran to failure; None leaves it unknown.
+        missing: Column to the code, or codes, that stand for a missing value there.
+        levels: Column to its words or codes in order; they become 0, 1, 2, ...
+        per_sequence: Columns with one value throughout a sequence, which go into the table of sequences.
         name: File name, which opens error messages.
 
     Raises:
@@ -48,7 +55,10 @@ def from_table(
     if len(table) == 0:
         raise InputError(f"{name or 'table'}: it has no rows")
     table = table.set_axis([str(c) for c in table.columns], axis=1)
-    groups, notes = _groups(table, signals, sequence, clock, name)
+    per_sequence = [per_sequence] if isinstance(per_sequence, str) else list(per_sequence)
+    _refuse_missing(table, per_sequence, name)
+    table, codes = coded(table, missing, levels, name)
+    groups, notes = _groups(table, signals, (sequence, clock, *per_sequence), name)
     refuse_unknown_signals(kinds, groups, name, "kinds")
     _refuse_missing(table, [*sum(groups.values(), []), *[c for c in (sequence, clock) if c]], name)
     ids = _ids(table, sequence, name)
@@ -63,15 +73,18 @@ def from_table(
         values = np.full((int(grid.lengths.sum()), len(columns)), np.nan)
         for number, column in enumerate(columns):
             values[grid.rows, number] = _numbers(table[column], spot)
-        kind = (kinds or {}).get(signal, "continuous")
+        kind = (kinds or {}).get(signal, kind_of_levels(columns, levels))
         made[signal] = make_signal(values, kind=kind, channels=columns, where=place(name, f"signal {signal}"))
-    facts = pd.DataFrame({"id": [str(i) for i in grid.ids]})
+    begins = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+    facts = pd.DataFrame({"id": [str(i) for i in grid.ids], **constants(table, per_sequence, begins, spot)})
     facts = facts if failed is None else facts.assign(failed=failed)
-    return Parts(made, grid.lengths, grid.start, grid.bin_width, clock_unit, facts, name, (*grid.history, *notes))
+    return Parts(
+        made, grid.lengths, grid.start, grid.bin_width, clock_unit, facts, name, (*grid.history, *codes, *notes)
+    )
 
 
 def _groups(
-    table: pd.DataFrame, signals: Mapping[str, Sequence[str]] | None, sequence: str | None, clock: str | None, name: str
+    table: pd.DataFrame, signals: Mapping[str, Sequence[str]] | None, used: Sequence[str | None], name: str
 ) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     """Columns of each signal, and a line on the columns that were left out."""
     if signals:
@@ -80,7 +93,7 @@ def _groups(
         if empty:
             raise InputError(f"{place(name, f'signal {empty[0]}')}: it needs at least one column")
         return groups, ()
-    rest = [(c, table.iloc[:, n]) for n, c in enumerate(table.columns) if c not in (sequence, clock)]
+    rest = [(c, table.iloc[:, n]) for n, c in enumerate(table.columns) if c not in used]
     chosen = [c for c, column in rest if _is_numbers(column)]
     left = [c for c, _ in rest if c not in chosen]
     if not chosen:

@@ -7,11 +7,13 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.choices import SVI
+from neurolatent.diagnostics.engines import restarts_at_best
+from neurolatent.models.protocols import Degrades
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
 from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.transitions import transition_matrix
-from neurolatent.report.blocks import Cell, Section, Table, Text, number, plain
+from neurolatent.report.blocks import Cell, Picture, Section, Table, Text, number, plain
 from neurolatent.report.figures import Painter
 from neurolatent.report.material import Material
 
@@ -56,7 +58,7 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     parts += climb(material, painter)
     if fit.draws is not None:
         parts += guide(material) if isinstance(fit.engine, SVI) else sampler(material, painter)
-    parts += calibration(material, painter)
+    parts += calibration(material, painter) if getattr(fit.model, "residual_is_normal", True) else []
     return Section("diagnostics", "Is the fit to be believed?", parts)
 
 
@@ -91,7 +93,24 @@ def climb(material: Material, painter: Painter) -> list[Any]:
         f"from {plain(own[0], 6)} to {plain(own[-1], 6)} nats."
     )
     draw = functools.partial(objective_trace, values, best=best, engine=engine, noisy=noisy)
-    return [painter.picture(draw, alt, f"{what} of {engine}: it must rise and level off.", size=HALF)]
+    picture = painter.picture(draw, alt, f"{what} of {engine}: it must rise and level off.", size=HALF)
+    return [picture] if len(values) < 2 else [picture, restarts(values, best)]
+
+
+def restarts(objective: np.ndarray, best: int) -> Table:
+    """Where each restart ended."""
+    last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in objective])
+    rows = [
+        [
+            Cell(f"{n + 1}", kind="name own" if n == best else "name"),
+            Cell(f"{value:.2f}", value, "number"),
+            Cell("kept" if n == best else f"{value - last[best]:.2f}".replace("-", "−"), value, "number"),
+            number(int(np.isfinite(objective[n]).sum())),
+        ]
+        for n, value in enumerate(last)
+    ]
+    said = f"Restarts: {int(restarts_at_best(objective).sum())} of {len(rows)} ended at the best optimum."
+    return Table(said, ("restart", "objective (nats)", "less the best", "steps"), rows)
 
 
 def guide(material: Material) -> list[Any]:
@@ -160,23 +179,30 @@ def calibration(material: Material, painter: Painter) -> list[Any]:
 
 def learned_section(material: Material, painter: Painter) -> Section:
     """States: durations, transitions, dynamics."""
+    return Section(
+        "learned", "What was learned", [durations(material), transitions(material, painter), dynamics(material)]
+    )
+
+
+def transitions(material: Material, painter: Painter) -> Picture:
+    """The transition matrix."""
     fit, names = material.fit, material.state_names
     matrix = np.asarray(fit.params.transition)
     stay = ", ".join(f"state {n} {matrix[k, k]:.3f}" for k, n in enumerate(names))
     draw = functools.partial(transition_matrix, matrix, names)
     mean = " (mean of the draws)" if fit.draws is not None else ""
     side = 1.2 + 0.55 * len(names)
-    picture = painter.picture(
+    return painter.picture(
         draw, f"Transition matrix of {len(names)} states; probability to stay per step: {stay}.",
         f"Transitions per {material.unit}{mean}; a dash: excluded by the model.", size=(min(side, 4.9), side),
     )  # fmt: skip
-    return Section("learned", "What was learned", [durations(material), picture, dynamics(material)])
 
 
 def expected_stays(material: Material) -> np.ndarray:
     """(states,) mean stay in each state once entered, in clock units; infinite in states that are never left."""
     model = material.fit.model
-    chain = model.chain_transition(material.fit.params)
+    params = material.fit.params
+    chain = model.chain_transition(params) if isinstance(model, Degrades) else np.asarray(params.transition)
     size = len(chain) // len(material.state_names)
     out = []
     for state in range(len(material.state_names)):
@@ -204,9 +230,9 @@ def durations(material: Material) -> Table:
     ]
     columns = (
         "state", "P(first)", "share of time", f"mean stay by the chain ({unit})",
-        f"median time per training unit ({unit})",
+        f"median time per training {material.things.removesuffix('s')} ({unit})",
     )  # fmt: skip
-    said = f"States, and how long they last, over {len(spent)} training units."
+    said = f"States, and how long they last, over {len(spent)} training {material.things}."
     return Table(said, columns, rows)
 
 

@@ -10,11 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from neurolatent.diagnostics import Diagnosis, check
+from neurolatent.models.protocols import Degrades
 from neurolatent.prognostics import fleet_table
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recording import Recording
 from neurolatent.report.outlook import Ahead, Outlook, look_ahead
 from neurolatent.result import Fit
+from neurolatent.validation import Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,7 @@ class Material:
         fleet: One row per unit, those that are not answered included.
         shown: Units that get a section of their own.
         outlook: What a prognosis says of the time ahead; None without one.
+        choice: Held-out scores, of this model and of others; None where nothing was held out.
     """
 
     fit: Fit
@@ -38,6 +41,7 @@ class Material:
     fleet: pd.DataFrame
     shown: Sequence[str]
     outlook: Outlook | None = None
+    choice: Choice | None = None
 
     @functools.cached_property
     def observed(self) -> np.ndarray:
@@ -52,6 +56,11 @@ class Material:
     def state_names(self) -> list[str]:
         """Names of the states, in order."""
         return [str(s) for s in self.latents["state"].values]
+
+    @property
+    def things(self) -> str:
+        """What the sequences are."""
+        return "units" if isinstance(self.fit.model, Degrades) else "sequences"
 
     @property
     def unit(self) -> str:
@@ -75,11 +84,14 @@ def gather(
     fleet: pd.DataFrame | None,
     most_units: int,
     ahead: Ahead | None = None,
+    choice: Choice | None = None,
 ) -> Material:
     """The material of a page; what is not given is computed."""
     recording = Recording.of(recording)
     latents = fit.predict(recording)
-    table: Any = fleet_table(fit, recording, latents) if fleet is None else fleet
+    table: Any = fleet
+    if table is None:
+        table = fleet_table(fit, recording, latents) if isinstance(fit.model, Degrades) else _plain_table(recording)
     diagnosis, outlook = check(fit) if diagnosis is None else diagnosis, None
     if ahead is not None:
         outlook = look_ahead(ahead, fit, recording, table)
@@ -96,7 +108,14 @@ def gather(
         table,
         choose_units(table[[name in answered for name in table["unit"]]], most_units),
         outlook,
+        choice,
     )
+
+
+def _plain_table(recording: Recording) -> pd.DataFrame:
+    """Sequences that no fault or failure is asked of."""
+    nothing = {"fault_probability": 0.0, "rul_median": np.nan, "failed": True}
+    return pd.DataFrame({"unit": recording.ids, **nothing})
 
 
 def is_true(value: object) -> bool:

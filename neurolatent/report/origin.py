@@ -75,29 +75,36 @@ def recipe_section(recipe: str) -> Section:
 
 def provenance_section(material: Material) -> Section:
     """Settings, data, versions, seconds."""
-    fit, shown = material.fit, material.recording
+    shown = material.recording
+    given = [
+        ("recording", shown.name or "unnamed"),
+        ("fingerprint", shown.fingerprint()),
+        (
+            "size",
+            f"{shown.n_sequences} sequences, {shown.n_samples} samples, every {shown.bin_width:g} {shown.clock_unit}",
+        ),
+        *_numbered("history", shown.history),
+    ]
+    fit, trained, versions = fit_facts(material.fit)
+    return Section("provenance", "Provenance", [fit, trained, _facts("Data shown here", given), versions])
+
+
+def fit_facts(fit: Fit) -> list[Table]:
+    """The fit with its settings, its training data, and the versions of what computed it."""
     trained = [
         ("recording", fit.facts["name"] or "unnamed"),
         ("fingerprint after preparation", fit.facts["fingerprint"]),
-        ("size", f"{fit.facts['n_sequences']} units, {fit.facts['n_samples']} samples"),
+        ("size", f"{fit.facts['n_sequences']} sequences, {fit.facts['n_samples']} samples"),
         ("modelled signal", fit.facts["signal"]),
         ("knowledge of the states", fit.facts["knowledge"]),
         *_numbered("history", fit.facts["history"]),
     ]
-    given = [
-        ("recording", shown.name or "unnamed"),
-        ("fingerprint", shown.fingerprint()),
-        ("size", f"{shown.n_sequences} units, {shown.n_samples} samples, every {shown.bin_width:g} {shown.clock_unit}"),
-        *_numbered("history", shown.history),
-    ]
     seconds = [(f"seconds to {name}", f"{value:.2f}") for name, value in fit.seconds.items()]
-    blocks = [
+    return [
         _facts("The fit", [("seed", str(fit.seed)), *seconds, *(settings(fit))]),
         _facts("Training data", trained),
-        _facts("Data shown here", given),
         _facts("Versions", list(fit.versions.items())),
     ]
-    return Section("provenance", "Provenance", blocks)
 
 
 def settings(fit: Fit) -> list[tuple[str, str]]:

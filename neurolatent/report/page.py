@@ -1,43 +1,32 @@
 """The page: sections put together, drawn by the template, written in one move."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-from markupsafe import Markup
 
 from neurolatent.checks import InputError, whole_number
 from neurolatent.diagnostics import Diagnosis
-from neurolatent.plots.style import state_colours
 from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recording import Recording
-from neurolatent.report.acting import acting_section
-from neurolatent.report.blocks import Section, Text
+from neurolatent.report.blocks import Section
 from neurolatent.report.evidence import (
     HEADLINES,
     HEADLINES_AHEAD,
-    evidence_section,
-    learned_section,
     open_points,
     verdict_words,
 )
 from neurolatent.report.figures import Painter
-from neurolatent.report.fleet import fleet_section
-from neurolatent.report.lines import lines_section
+from neurolatent.report.fleet import count
 from neurolatent.report.material import Material, gather
 from neurolatent.report.origin import card_sections, comparison_section, provenance_section, recipe_section
-from neurolatent.report.outlook import Ahead, Measurements, has_answers
-from neurolatent.report.risk import at_risk, risk_section
-from neurolatent.report.trust import TRUST, trust_section
-from neurolatent.report.units import units_section
+from neurolatent.report.outlook import Ahead, Measurements
+from neurolatent.report.pages import sections_of
+from neurolatent.report.risk import at_risk
+from neurolatent.report.whole import Head, refuse_unwritable, render_page, write_whole
 from neurolatent.result import Fit
-
-HERE = Path(__file__).parent
-MOST_POINTS = 3  # that stand open on the first screen: units at risk come next
+from neurolatent.validation import Choice
 
 
 def write_report(
@@ -54,6 +43,7 @@ def write_report(
     prognosis: Prognosis | None = None,
     horizon: float | int | None = None,
     measured: Measurements | None = None,
+    choice: Choice | None = None,
 ) -> Path:
     """Write one HTML file that says what was learned, where each unit stands, and whether to believe it.
 
@@ -74,6 +64,7 @@ def write_report(
         horizon: How far ahead failures are looked for, clock units; None for
             :func:`neurolatent.prognostics.risk.default_horizon`.
         measured: How good the prognosis has been; found out here where None, which takes seconds.
+        choice: Held-out scores of this model and of others.
 
     Raises:
         InputError: A folder that cannot be written, or a recording that the fit cannot answer.
@@ -85,11 +76,9 @@ def write_report(
     if prognosis is None and (horizon is not None or measured is not None):
         raise InputError("horizon and measured say how a prognosis is shown, and none is given: give prognosis too")
     ahead = None if prognosis is None else Ahead(prognosis, horizon, measured)
-    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead)
+    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead, choice)
     painter = Painter(len(material.state_names))
-    sections = [fleet_section(material)] if material.outlook is None else ahead_sections(material, painter)
-    sections += [units_section(material, painter)] if material.shown else []
-    sections += [evidence_section(material, painter), learned_section(material, painter)]
+    sections = sections_of(material, painter)
     sections += [comparison_section(comparison, painter)] if comparison is not None else []
     sections += given
     sections += [recipe_section(recipe)] if recipe else []
@@ -97,75 +86,18 @@ def write_report(
     return write_whole(path, render(material, sections))
 
 
-def ahead_sections(material: Material, painter: Painter) -> list[Section]:
-    """The sections that a prognosis brings: risks, when to act, what intervals hold, what else was tried."""
-    outlook = material.outlook
-    if outlook is None:
-        return []
-    first = risk_section(material, outlook, painter)
-    if not has_answers(outlook.measured.held_out):
-        doubt = Text("No held-out row had an answer, so it is not known how far to trust what is told.", "caution")
-        return [first, Section("trust", TRUST, [doubt])]
-    return [
-        first,
-        acting_section(material, outlook, painter),
-        trust_section(material, outlook, painter),
-        lines_section(material, outlook, painter),
-    ]
-
-
 def render(material: Material, sections: Sequence[Section]) -> str:
-    """The page as text."""
-    loader = jinja2.FileSystemLoader(HERE)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    """The page of a fit as text."""
     fit, names = material.fit, material.state_names
     diagnosis, outlook = material.diagnosis, material.outlook
-    headlines = HEADLINES if outlook is None else HEADLINES_AHEAD
-    return environment.get_template("page.jinja").render(
+    head = Head(
         title=f"{type(fit.model).__name__} on {material.recording.name or 'an unnamed recording'}",
-        facts=f"{type(fit.model).__name__} with {len(names)} states, by {type(fit.engine).__name__}, "
-        f"learned from {fit.facts['n_sequences']} units of {fit.facts['name'] or 'a recording'}",
+        facts=f"{type(fit.model).__name__} with {count(len(names), 'state')}, by {type(fit.engine).__name__}, "
+        f"learned from {fit.facts['n_sequences']} {material.things} of {fit.facts['name'] or 'a recording'}",
         verdict=diagnosis.verdict,
-        headline=headlines[diagnosis.verdict],
-        verdict_words=verdict_words(material),
-        open_points=open_points(material),
-        most_points=MOST_POINTS,
+        headline=(HEADLINES if outlook is None else HEADLINES_AHEAD)[diagnosis.verdict],
+        words=verdict_words(material),
+        points=open_points(material),
         first=[] if outlook is None else at_risk(material, outlook),
-        sections=sections,
-        ramps=(state_colours(len(names)), state_colours(len(names), on_dark=True)),
-        style=Markup((HERE / "style.css").read_text("utf-8")),
-        script=Markup((HERE / "sort.js").read_text("utf-8")),
     )
-
-
-def refuse_unwritable(path: Path) -> None:
-    """Refuse a file name that cannot be written, before the work is done."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; a file name such as report.html is expected")
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: the folder {path.parent} does not exist. Make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path} cannot be written: the folder {path.parent} is not writable. Choose another one.")
-
-
-def write_whole(path: Path, text: str) -> Path:
-    """Write the text under another name in the same folder and move it into place.
-
-    Raises:
-        InputError: The folder cannot be written.
-    """
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}). Choose another folder.") from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-    return path
+    return render_page(head, sections, len(names))

@@ -11,11 +11,11 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.compiling import compiled
-from neurolatent.models.protocols import Selected
+from neurolatent.models.protocols import HasErrors, Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
-OF_STEPS = ("objective", "best")  # parts of an engine's trace that are not per draw
+OF_STEPS = ("objective", "best", "settling")  # parts of an engine's trace that are not per draw
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
 
 
@@ -62,6 +62,7 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
         "trace": _trace(trained.trace),
     }
     if trained.draws is None:
+        tree |= _errors(model, trained.params, selected, latents, coords)
         return xr.DataTree.from_dict(tree)
     import arviz_base  # slow to import, and only draws need it
 
@@ -79,11 +80,21 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
     return xr.DataTree.from_dict({**{k: v.to_dataset() for k, v in sampled.children.items()}, **tree})
 
 
+def _errors(model: Any, params: Any, selected: Selected, latents: Any, coords: Any) -> dict[str, xr.Dataset]:
+    """Standard errors of the parameters given the states, of a model that has them."""
+    if not isinstance(model, HasErrors):
+        return {}
+    errors = model.standard_errors(params, selected.data, latents.along_time["smoothed"])
+    own: Any = model
+    return {"standard_error": parameter_dataset(own, errors, coords)}
+
+
 def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
     """The objective, where the engine climbs one; else its single figures."""
     if "objective" not in trace:
         return xr.Dataset({name: ((), value) for name, value in trace.items() if np.ndim(value) == 0})
-    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), "best": ((), int(trace["best"]))})
+    single = {name: ((), int(trace[name])) for name in ("best", "settling") if name in trace}
+    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), **single})
 
 
 def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -101,7 +112,8 @@ def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _log_likelihood(model: Any, draws: Any, selected: Selected) -> np.ndarray:
     """(chain, draw, sequence) log evidence of every sequence under every draw."""
     shape = np.shape(draws[0])[:2]
-    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (-1, *np.shape(leaf)[2:]))) for leaf in draws))
+    count = shape[0] * shape[1]
+    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (count, *np.shape(leaf)[2:]))) for leaf in draws))
     data = jax.tree.map(jnp.asarray, selected.data)
     values = _map_log_likelihood(model, flat, data)
     return np.asarray(values).reshape(*shape, -1)

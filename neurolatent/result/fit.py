@@ -99,7 +99,7 @@ class Fit:
         """The parameters over which predictions are averaged: thinned draws, or the one point estimate."""
         if self.draws is None:
             return [self.params]
-        flat = [np.asarray(leaf).reshape(-1, *np.shape(leaf)[2:]) for leaf in self.draws]
+        flat = [np.asarray(leaf).reshape(len(leaf) * len(leaf[0]), *np.shape(leaf)[2:]) for leaf in self.draws]
         picks = np.unique(np.linspace(0, len(flat[0]) - 1, most or self.n_latent_draws).astype(int))
         return [type(self.params)(*(leaf[i] for leaf in flat)) for i in picks]
 

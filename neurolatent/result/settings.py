@@ -7,6 +7,7 @@ from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
 from neurolatent.choices import EM, NUTS, SVI, TwoStage
+from neurolatent.models import hmmglm
 from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.models.dkf import DKF
 from neurolatent.models.regressors import REGRESSORS
@@ -14,7 +15,12 @@ from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one.
 CLASSES: dict[str, type] = {
-    c.__name__: c for c in (ARPHMM, ARPrior, DKF, EM, NUTS, SVI, TwoStage, *REGRESSORS.values(), *STEPS.values())
+    c.__name__: c
+    for c in (
+        *(ARPHMM, ARPrior, DKF, *hmmglm.CHOICES, *REGRESSORS.values()),
+        *(EM, NUTS, SVI, TwoStage),
+        *STEPS.values(),
+    )
 }
 
 

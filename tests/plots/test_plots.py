@@ -313,3 +313,22 @@ def test_every_public_name_exists_and_new_axes_are_made_where_none_are_given():
     ax = plots.objective_trace([[1.0, 2.0]])
     assert ax.get_figure() is not None
     assert len(plots.unit_figure(view())) == 4
+
+
+# --- choice -----------------------------------------------------------------------------------------------------------
+
+
+def test_held_out_curve_shows_folds_errors_and_the_recommended_one(ax):
+    folds = np.array([[0.1, 0.3, 0.32], [0.2, 0.4, 0.38]])
+    plots.held_out_curve(
+        folds, [0.15, 0.35, 0.36], [0.02, 0.03, 0.0], ["1", "2", "3"], chosen=1, label="bits per spike", ax=ax
+    )
+    lines = [line.get_ydata() for line in ax.lines]
+    np.testing.assert_array_equal(lines[0], folds[0])
+    np.testing.assert_array_equal(lines[1], folds[1])
+    assert any(np.allclose(line, 0.36) for line in lines[2:])  # the best, as a line
+    ring = ax.lines[-1]
+    assert (ring.get_label(), ring.get_xdata().tolist(), ring.get_ydata().tolist()) == ("recommended", [1], [0.35])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1", "2", "3"]
+    assert ax.get_ylabel() == "bits per spike"
+    drawn(ax)

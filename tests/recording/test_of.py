@@ -160,6 +160,6 @@ def test_refused(data, options, words):
 def test_other_objects_are_refused():
     with refuses("int", "array", error=TypeError):
         Recording.of(3)
-    group = type("TsGroup", (dict,), {"__module__": "pynapple.core"})()
-    with refuses("TsGroup", "count", error=TypeError):
-        Recording.of(group)
+    epochs = type("IntervalSet", (), {"__module__": "pynapple.core"})()
+    with refuses("IntervalSet", "TsGroup", error=TypeError):
+        Recording.of(epochs)

@@ -116,9 +116,19 @@ class ARPHMM:
         return self.transitions != "ergodic"
 
     @property
+    def residual_is_normal(self) -> bool:
+        """Whether ``residual`` is standard normal if the model is right."""
+        return True
+
+    @property
     def skipped(self) -> int:
         """Samples at the start of a sequence that are conditioned on."""
         return self.order if self.first == "condition" else 0
+
+    @property
+    def reach(self) -> int:
+        """Samples after one that are predicted from it."""
+        return self.order
 
     def chain_prior(self) -> density.Rows:
         """Dirichlet concentrations of the initial distribution and of the rows of transitions."""
@@ -198,7 +208,14 @@ class ARPHMM:
         """Whether the default start needs no restarts: one state, or knowledge that tells the states apart."""
         return self.n_states == 1 or tells_states_apart(data)
 
-    def em_step(self, params: ARPHMMParams, data: ARPHMMData, *, use_prior: bool, careful: bool = True) -> Step:
+    @property
+    def settling(self) -> int:
+        """No schedule: EM climbs from the first step on."""
+        return 0
+
+    def em_step(
+        self, params: ARPHMMParams, data: ARPHMMData, *, use_prior: bool, step: Any = 0, careful: bool = True
+    ) -> Step:
         """One update; the objective is log L_w (plus the log prior) at the parameters that came in.
 
         With the prior, or with ``ridge`` and ``floor`` at zero, the objective never falls.
@@ -385,6 +402,16 @@ class ARPHMM:
         inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
         rows = [filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
         return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
+
+    def n_parameters(self, params: ARPHMMParams) -> int:
+        """How many numbers are free: rows of probabilities less one each, coefficients, entries of covariances."""
+        first, _ = self.chain_prior()
+        chain = int((first > 0).sum()) - 1 + int(self.allowed.sum()) - self.n_states
+        advance = int(self.terminal.sum()) if self.n_substates > 1 else 0
+        features = params.covariance.shape[1]
+        triangle = features * (features + 1) // 2
+        sizes = {"full": self.n_states * triangle, "diag": self.n_states * features, "tied": triangle}
+        return chain + advance + np.size(params.coefficients) + sizes.get(self.covariance, self.n_states)
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""

@@ -1,0 +1,7 @@
+"""How well do models tell data that they have not seen? Cross-validation, and the choice between candidates by it."""
+
+from neurolatent.validation.choice import Choice
+from neurolatent.validation.cross import Candidate, cross_validate, held_out_scores
+from neurolatent.validation.folds import Folds
+
+__all__ = ["Candidate", "Choice", "Folds", "cross_validate", "held_out_scores"]
