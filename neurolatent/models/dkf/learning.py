@@ -9,10 +9,10 @@ from neurolatent.checks import InputError
 from neurolatent.models.dkf.calibration import Seen, calibrate
 from neurolatent.models.dkf.measuring import learn_scaling, scaled_rows, trusted
 from neurolatent.models.dkf.noise import constant_noise, local_noise
-from neurolatent.models.dkf.params import DKFParams, Noise
+from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateModel
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import learn_state
-from neurolatent.models.regressors import Regressor
+from neurolatent.models.regressors import LinearObservation, Regressor
 
 LEAST_RESIDUALS = 50
 
@@ -51,6 +51,36 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
     state = learn_state(centred, data.known, stationary=choices.stationary, stabilise=choices.stabilise)
     state = state._replace(innovation=state.innovation / choices.process_scale)
     rows = _rows(choices, scaling, data, centred)
+    if isinstance(regressor, LinearObservation):
+        params, second = _generative(regressor, scaling, state, rows), np.arange(0)
+    else:
+        params, second = _discriminative(choices, regressor, stages, scaling, state, rows, generator)
+    if not stages.calibrate:
+        return Learned(params, {})
+    found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
+    wider = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
+    return Learned(wider, found._asdict())
+
+
+def _generative(regressor: LinearObservation, scaling: Scaling, state: StateModel, rows: Rows) -> DKFParams:
+    """The Kalman filter: its noise follows from the observation model, not from residuals."""
+    square = np.outer(scaling.target_scale, scaling.target_scale)
+    free = regressor.learn(rows.x, rows.z, np.random.default_rng(0))
+    learned = regressor.under(free.emission, free.noise, state.stationary / square)
+    constant = constant_noise(rows.x[:1], rows.z[:1])._replace(mean=learned.spread * square)
+    return DKFParams(scaling, state, constant, learned)
+
+
+def _discriminative(
+    choices: Any,
+    regressor: Regressor,
+    stages: Stages,
+    scaling: Scaling,
+    state: StateModel,
+    rows: Rows,
+    generator: np.random.Generator,
+) -> tuple[DKFParams, np.ndarray]:
+    """The regression and its noise; and the numbers of the rows of the noise."""
     first, second = split_rows(len(rows.x), stages, generator)
     learned = regressor.learn(rows.x[first], rows.z[first], generator)
     told = regressor.predict(learned, rows.x[second])
@@ -60,12 +90,7 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
     noise = _noise(choices, rows.x[second], residuals)
     if stages.refit and len(first) < len(rows.x):
         learned = regressor.learn(rows.x, rows.z, generator, tuned=learned)
-    params = DKFParams(scaling, state, noise, learned)
-    if not stages.calibrate:
-        return Learned(params, {})
-    found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
-    wider = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
-    return Learned(wider, found._asdict())
+    return DKFParams(scaling, state, noise, learned), second
 
 
 def _rows(choices: Any, scaling: Any, data: DKFData, centred: np.ndarray) -> Rows:

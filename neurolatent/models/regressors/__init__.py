@@ -2,6 +2,7 @@
 
 from neurolatent.models.regressors.foreign import Foreign, as_regressor
 from neurolatent.models.regressors.gaussian_process import GaussianProcess
+from neurolatent.models.regressors.linear_observation import LinearObservation
 from neurolatent.models.regressors.mlp import MLP
 from neurolatent.models.regressors.multiple_kernel import MultipleKernel
 from neurolatent.models.regressors.nadaraya_watson import NadarayaWatson
@@ -17,6 +18,7 @@ REGRESSORS: dict[str, type] = {
     "gp": GaussianProcess,
     "mlp": MLP,
     "multiple_kernel": MultipleKernel,
+    "linear_observation": LinearObservation,  # the Kalman filter
 }
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "REGRESSORS",
     "Foreign",
     "GaussianProcess",
+    "LinearObservation",
     "MultipleKernel",
     "NadarayaWatson",
     "Neighbours",
