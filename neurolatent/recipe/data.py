@@ -16,7 +16,7 @@ from neurolatent.precision import in_double
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
 from neurolatent.recording import EndOfLife, Recording
 
-OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin", "blocks")
+OURS = ("path", "format", "simulate", "knowledge", "card", "take", "valid", "end_of_life", "bin", "cut", "blocks")
 
 
 def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
@@ -41,6 +41,9 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
         recording = recording.ending(build(EndOfLife, expect_table(table["end_of_life"], at), at))
     if "bin" in table:
         recording = recording.bin(convert(table["bin"], int, f"{where}.bin"))
+    if "cut" in table:
+        first, last = _bounds(table["cut"], f"{where}.cut")
+        recording = recording.cut(first, last)
     return recording.blocks(convert(table["blocks"], int, f"{where}.blocks")) if "blocks" in table else recording
 
 
@@ -53,6 +56,15 @@ def _loaded(table: Mapping[str, Any], where: str) -> Recording:
     given = {key: value for key, value in table.items() if key not in OURS}
     options = {key: convert(value, hints.get(key, Any), f"{where}.{key}") for key, value in given.items()}
     return load(path, format=format, **options)
+
+
+def _bounds(cut: Any, where: str) -> tuple[int, int | None]:
+    """First sample that stays and first that goes, of ``[first, last]``; ``[first]`` keeps the end."""
+    if not isinstance(cut, list) or not 1 <= len(cut) <= 2:
+        raise InputError(f"{where}: [first, last] is expected, or [first] to the end, got {cut!r}")
+    for number in cut:
+        whole_number(where, number, 0)
+    return cut[0], cut[1] if len(cut) == 2 else None
 
 
 def _taken(recording: Recording, chosen: Any, where: str) -> Recording:

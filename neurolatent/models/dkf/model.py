@@ -31,7 +31,7 @@ from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import Stationary
 from neurolatent.models.dkf.stream import Stream, StreamState, stepper, stream_start, stream_step
 from neurolatent.models.protocols import Latents, Selected
-from neurolatent.models.regressors import GaussianProcess, Regressor, as_regressor
+from neurolatent.models.regressors import REGRESSORS, GaussianProcess, Regressor, as_regressor
 from neurolatent.ops.indefinite import Rule
 from neurolatent.recording import Recording
 
@@ -67,7 +67,7 @@ class DKF:
 
     target: str
     inputs: str | None = None
-    regressor: Any = field(default_factory=GaussianProcess)
+    regressor: Any = field(default_factory=GaussianProcess, metadata={"named": REGRESSORS})
     robust: bool = False
     on_indefinite: Literal["shrink", "robust", "clip"] = "shrink"
     start: Literal["prior", "first"] = "prior"
@@ -109,6 +109,11 @@ class DKF:
     def how(self) -> How:
         """What is compiled into the filter."""
         return How(None if self.robust else RULES[self.on_indefinite], self.start == "first")
+
+    @property
+    def residual_is_normal(self) -> bool:
+        """False: what is checked are the decoded beliefs, not one-step predictions."""
+        return False
 
     @property
     def regression(self) -> Regressor:
