@@ -26,13 +26,15 @@ def decodes(fitted: Fit) -> bool:
 
 @in_double
 def decoding_figures(fitted: Fit, recording: Recording) -> dict[str, float]:
-    """Errors and honesty of the decoded signal where its truth is known; the fields of the recipe's figures.
+    """Errors and honesty of the decoded signal where its truth is known; nothing where it is not.
 
     ``nrmse``, ``angle_error`` (radians, of signals in the plane; ``angle_error_fast`` above the median speed),
     ``r2.OUTPUT`` and their mean ``r2``, ``correlation.OUTPUT``, ``coverage95`` of the ellipses (``coverage95.before`` a
     calibration), ``indefinite_share`` and ``skipped_share`` of bins, ``seconds_per_step`` of a stream; errors with
     ``smoothed`` and ``unfiltered`` before them are those given all bins, and of the regression alone.
     """
+    if fitted.facts["signal"] not in recording.signals:
+        return {}
     told = fitted.predict(recording)
     signal = recording.signal(fitted.facts["signal"])
     known = signal.observed.all(axis=1)
