@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
+    from neurolatent.models.dkf import DKF
     from neurolatent.models.hmmglm import HMMGLM
     from neurolatent.preparation import ChoiceCovariates, DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARPHMM",
+    "DKF",
     "EM",
     "HMMGLM",
     "NUTS",
@@ -62,6 +64,7 @@ _HOMES = {
     "Candidate": "neurolatent.validation",
     "ChoiceCovariates": "neurolatent.preparation",
     "Diagnosis": "neurolatent.diagnostics",
+    "DKF": "neurolatent.models.dkf",
     "DropSilent": "neurolatent.preparation",
     "EM": "neurolatent.choices",
     "Fit": "neurolatent.result",

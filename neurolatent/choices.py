@@ -95,7 +95,31 @@ class SVI:
         return self.window or max(self.steps // 10, 2)
 
 
-Engine = EM | NUTS | SVI
+@dataclass(frozen=True)
+class TwoStage:
+    """A regression on one part of the training rows and its noise on another, which it has not seen.
+
+    The share and the random split are those of Burkhart et al. (2020); the folds are ours.
+    """
+
+    share: float | int = 0.7  # of the training rows, for the regression; the others are for its noise
+    split: Literal["random", "blocks"] = "random"  # blocks: the first rows, then the others
+    refit: bool = True  # at the end the regression learns all rows, its bandwidths and scales kept
+    in_sample: bool = False  # the noise from the rows of the regression: far too small, only where it is asked for
+    calibrate: bool = False  # rescale all covariances so that 95 % ellipses hold 95 % of held-out rows
+    folds: int = 5  # blocks of time that the calibration holds out in turn
+
+    def __post_init__(self) -> None:
+        one_of("split", self.split, ("random", "blocks"))
+        whole_number("folds", self.folds, 2)
+        if not 0 < self.share < 1:
+            raise InputError(
+                f"share must lie strictly between 0 and 1, got {self.share}: the noise is learned from rows that the "
+                "regression has not seen. in_sample=True takes its own rows, and makes it far too small."
+            )
+
+
+Engine = EM | NUTS | SVI | TwoStage
 
 
 @dataclass(frozen=True)

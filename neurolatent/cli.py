@@ -254,7 +254,9 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
 def predict(
     run_folder: RunFolder,
     data: Annotated[Path, typer.Argument(help="New data, in the format of the run's training data.", metavar="DATA")],
-    out: Annotated[Path | None, typer.Option("--out", help="Write the table of units as csv.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the table, as csv or, by its suffix, parquet.")
+    ] = None,
     outcomes: Annotated[Path | None, typer.Option("--outcomes", help="True remaining lives, for scoring only.")] = None,
     horizon: Annotated[
         float | None, typer.Option("--horizon", help="Clock time ahead within which a failure counts as a risk.")
@@ -262,12 +264,12 @@ def predict(
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """The state of each unit of new data, and its remaining life; by risk where the run has a prognosis."""
+    """The state of each unit of new data, by risk where the run has a prognosis; or the decoded signal, bin by bin."""
     _start_up(cache)
     import time
 
     begin = time.perf_counter()
-    from neurolatent.recipe.folder import new_recording, open_prognosis, open_run, refuse_unwritable, write_text
+    from neurolatent.recipe.folder import new_recording, open_prognosis, open_run, refuse_unwritable, write_table
 
     if out is not None:
         refuse_unwritable(out.absolute().parent)
@@ -277,7 +279,7 @@ def predict(
         raise InputError(f"--horizon needs a prognosis, and {run_folder} has none. Add [prognosis] to its recipe.")
     recording = new_recording(recipe, data, outcomes)
     table, figures, chosen = _predicted(fitted, prognosis, recipe, recording, horizon)
-    paths = {} if out is None else {"table": str(write_text(out, table.to_csv(index=False)))}
+    paths = {} if out is None else {"table": str(write_table(out, table))}
     if as_json:
         seconds = {"run": time.perf_counter() - begin}
         facts = {"seed": fitted.seed, "versions": fitted.versions, "seconds": seconds, "paths": paths}
@@ -294,8 +296,11 @@ def _predicted(
 ) -> tuple[Any, dict[str, float], float | None]:
     """Table of units, figures where the truth is given, and the horizon of the risk."""
     if prognosis is None:
+        from neurolatent.recipe.decoding import decoded_table, decodes, decoding_figures
         from neurolatent.recipe.figures import given_units_figures
 
+        if decodes(fitted):
+            return decoded_table(fitted, recording), decoding_figures(fitted, recording), None
         return _fleet(fitted, recording), given_units_figures(fitted, recording), None
     from neurolatent.prognostics.measures import flat_figures, on_running
     from neurolatent.prognostics.risk import default_horizon, risk_table

@@ -8,12 +8,13 @@ import jax
 import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, Run
-from neurolatent.engines import em, nuts, svi
+from neurolatent.choices import EM, NUTS, SVI, Engine, Run, TwoStage
+from neurolatent.engines import em, nuts, svi, twostage
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasDensity, HasEMStep, Model, ModelWarning, Selected
+from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, ModelWarning, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -25,6 +26,7 @@ from neurolatent.result.settings import encode
 NOTICED = (PreparationWarning, ModelWarning)  # kept in the Fit, not shown
 DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     ARPHMM: lambda model: EM(),
+    DKF: lambda model: TwoStage(),
     # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
     HMMGLM: lambda model: EM(steps=300, tolerance=0.0, absolute=1e-4) if model.is_choice else EM(tolerance=1e-5),
 }
@@ -46,7 +48,7 @@ def fit(
         model: The model's choices, such as ``ARPHMM(n_states=4)``.
         recording: A Recording, or whatever :meth:`Recording.of` takes.
         prepare: Steps that learn from this recording, in order; they are kept and replayed on new recordings.
-        engine: How to learn; None takes the model's default (EM for the ARPHMM and the HMMGLM).
+        engine: How to learn; None takes the model's default (EM for states, TwoStage for the DKF).
         seed: The same seed on the same machine gives the same result.
         run: Progress, checkpoints and resuming; nothing in it changes the result.
 
@@ -101,4 +103,6 @@ def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run
         return nuts.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, SVI) and isinstance(model, HasDensity):
         return svi.run(engine, model, selected.data, key, options=run, identity=identity)
+    if isinstance(engine, TwoStage) and isinstance(model, HasTwoStages):
+        return twostage.run(engine, model, selected.data, key)
     raise InputError(f"{type(model).__name__} cannot be fitted by {type(engine).__name__}")

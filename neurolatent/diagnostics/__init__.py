@@ -1,8 +1,10 @@
 """Is the fit to be believed? Rows of what was asked, the value, the threshold, the verdict and what to do."""
 
+from neurolatent.diagnostics.decoding import decoding_rows
 from neurolatent.diagnostics.engines import completed, engine_rows
 from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict, graded
 from neurolatent.diagnostics.states import dynamics_rows, prediction_rows, state_rows
+from neurolatent.models.protocols import HasTwoStages
 from neurolatent.result import Fit
 
 __all__ = ["Diagnosis", "Row", "Verdict", "check", "graded"]
@@ -14,7 +16,10 @@ def check(fit: Fit) -> Diagnosis:
     For EM: does the objective rise, has it converged, do restarts agree. For NUTS: R-hat, effective sample sizes,
     divergences, energy. For SVI: has the ELBO levelled off, does the guide fit the posterior. For state models: empty
     states, states that cannot be told apart, calibration and independence of the one-step predictions, stability of
-    the dynamics, agreement of data and knowledge.
+    the dynamics, agreement of data and knowledge. For a model that decodes a signal: what the regression tells of
+    unseen rows, stability, bins in which a rule stepped in or that were skipped, coverage after a calibration.
     """
+    if isinstance(fit.model, HasTwoStages):
+        return Diagnosis((completed(fit), *decoding_rows(fit)))
     rows = [completed(fit), *engine_rows(fit), *state_rows(fit), *prediction_rows(fit), *dynamics_rows(fit)]
     return Diagnosis(tuple(rows))

@@ -8,6 +8,16 @@ CITATIONS: dict[str, tuple[str, ...]] = {
         "E. Ramasso, T. Denoeux (2014). Making use of partial knowledge about hidden states in HMMs: an approach "
         "based on belief functions. IEEE Transactions on Fuzzy Systems 22(2):395-405.",
     ),
+    "dkf": (
+        "M. C. Burkhart, D. M. Brandman, B. Franco, L. R. Hochberg, M. T. Harrison (2020). The discriminative Kalman "
+        "filter for Bayesian filtering with nonlinear and nongaussian observation models. Neural Computation "
+        "32(5):969-1017.",
+        "M. C. Burkhart (2019). A discriminative approach to Bayesian filtering with applications to human neural "
+        "decoding. PhD thesis, Brown University. arXiv:1807.06173.",
+        "D. M. Brandman, M. C. Burkhart, J. Kelemen, B. Franco, M. T. Harrison, L. R. Hochberg (2018). Robust "
+        "closed-loop control of a cursor in a person with tetraplegia using Gaussian process regression. Neural "
+        "Computation 30 (for the regressor MultipleKernel).",
+    ),
     "hmmglm": (
         "C. Li, S. Y. Kim, C. Rodgers, H. Choi, A. Wu (2024). One-hot generalized linear model for switching brain "
         "state discovery. International Conference on Learning Representations. arXiv:2310.15263.",

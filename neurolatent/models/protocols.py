@@ -102,6 +102,15 @@ class HasEMStep(Protocol):
 
 
 @runtime_checkable
+class HasTwoStages(Protocol):
+    """Can be fitted in two stages: what predicts, then how far it is off."""
+
+    def two_stage(self, stages: Any, data: Data, generator: np.random.Generator) -> Any:
+        """Parameters, and statistics by name, by the settings of the engine."""
+        ...
+
+
+@runtime_checkable
 class HasDensity(Protocol):
     """Can be sampled: priors and likelihood as a NumPyro program."""
 

@@ -14,6 +14,7 @@ from neurolatent.plots.choices import Psychometric, occupancy_bars, psychometric
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
+from neurolatent.plots.decoded import decoded_course
 from neurolatent.plots.dwell import Stays, dwell_times, stays_of
 from neurolatent.plots.of_fit import plot_unit
 from neurolatent.plots.raster import choice_strip, over_states, spike_raster
@@ -42,6 +43,7 @@ __all__ = [
     "coverage_by_group",
     "coverage_curve",
     "coverage_of",
+    "decoded_course",
     "dwell_times",
     "estimate_and_truth",
     "figures_of",

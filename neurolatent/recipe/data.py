@@ -27,6 +27,7 @@ OURS = (
     "valid",
     "end_of_life",
     "bin",
+    "cut",
     "min_spikes",
     "blocks",
 )
@@ -54,7 +55,9 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     if "end_of_life" in table:
         at = f"{where}.end_of_life"
         recording = recording.ending(build(EndOfLife, expect_table(table["end_of_life"], at), at))
-    for key, step in (("bin", Recording.bin), ("min_spikes", Recording.spiking), ("blocks", Recording.blocks)):
+    recording = recording.bin(convert(table["bin"], int, f"{where}.bin")) if "bin" in table else recording
+    recording = recording.cut(*_bounds(table["cut"], f"{where}.cut")) if "cut" in table else recording
+    for key, step in (("min_spikes", Recording.spiking), ("blocks", Recording.blocks)):
         recording = step(recording, convert(table[key], int, f"{where}.{key}")) if key in table else recording
     return recording
 
@@ -68,6 +71,15 @@ def _loaded(table: Mapping[str, Any], where: str) -> Recording:
     given = {key: value for key, value in table.items() if key not in OURS}
     options = {key: convert(value, hints.get(key, Any), f"{where}.{key}") for key, value in given.items()}
     return load(path, format=format, **options)
+
+
+def _bounds(cut: Any, where: str) -> tuple[int, int | None]:
+    """First sample that stays and first that goes, of ``[first, last]``; ``[first]`` keeps the end."""
+    if not isinstance(cut, list) or not 1 <= len(cut) <= 2:
+        raise InputError(f"{where}: [first, last] is expected, or [first] to the end, got {cut!r}")
+    for number in cut:
+        whole_number(where, number, 0)
+    return cut[0], cut[1] if len(cut) == 2 else None
 
 
 def _taken(recording: Recording, chosen: Any, where: str) -> Recording:

@@ -81,6 +81,22 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def write_table(path: Path, table: pd.DataFrame) -> Path:
+    """Write a table under a temporary name and move it into place: parquet by its suffix, else csv."""
+    if path.suffix not in (".parquet", ".pq"):
+        return write_text(path, table.to_csv(index=False))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        table.to_parquet(temporary, index=False)
+        temporary.replace(path)
+    except ImportError as error:
+        raise InputError(f"{path}: parquet needs pyarrow, which is not installed. Write .csv instead.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
 def clean(folder: Path) -> None:
     """Make the folder, without the files that a former run wrote there; a checkpoint stays."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,11 +217,19 @@ def shown_recording(recipe: Recipe) -> Recording:
 def new_recording(recipe: Recipe, path: Path, outcomes: Path | None) -> Recording:
     """New data in the format and on the clock of a run's training data; ``outcomes`` holds true remaining lives."""
     training = recipe.section("data")
-    left_out = ("simulate", "knowledge", "card", "take", "outcomes", "sequences", "failed")
+    left_out = ("simulate", "knowledge", "card", "take", "cut", "outcomes", "sequences", "failed")
     table = {k: v for k, v in training.items() if k not in left_out} | {"path": str(path)}
     if outcomes is not None:
         table["outcomes" if training.get("format") == "cmapss" else "sequences"] = str(outcomes)
-    return recording_of(table, f"{recipe.name}: [data]", recipe.seed)
+    where, target = f"{recipe.name}: [data]", str(recipe.section("model").get("target"))
+    try:
+        return recording_of(table, where, recipe.seed)
+    except InputError:
+        named: Any = table.get("signals", {})
+        if target not in named:
+            raise
+        inputs = {name: columns for name, columns in named.items() if name != target}
+        return recording_of(table | {"signals": inputs}, where, recipe.seed)  # what is to be decoded is not known
 
 
 def verdict_summary(diagnosis: Diagnosis) -> dict[str, Any]:

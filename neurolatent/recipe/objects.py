@@ -42,11 +42,25 @@ def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     if missing:
         raise InputError(f"{where}: {missing[0]!r} is missing")
     hints = typing.get_type_hints(kind)
-    values = {name: convert(value, hints[name], f"{where}.{name}") for name, value in table.items()}
+    named = {name: f.metadata["named"] for name, f in fields.items() if "named" in f.metadata}
+    values = {
+        name: _of_table(value, named[name], f"{where}.{name}")
+        if name in named
+        else convert(value, hints[name], f"{where}.{name}")
+        for name, value in table.items()
+    }
     try:
         return kind(**values)
     except (InputError, TypeError) as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def _of_table(value: Any, kinds: Mapping[str, type], where: str) -> Any:
+    """The dataclass that a word names, or the word ``name`` of a table beside its fields."""
+    table = {"name": value} if isinstance(value, str) else expect_table(value, where)
+    if "name" not in table:
+        raise InputError(f"{where}: 'name' is missing; one of {list(kinds)}")
+    return _build_named(table, kinds, where)
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, existing_file, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, Run
+from neurolatent.choices import EM, NUTS, SVI, Engine, Run, TwoStage
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm import HMMGLM
+from neurolatent.models.protocols import HasTwoStages
 from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
@@ -24,6 +26,7 @@ from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import prognose
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
+from neurolatent.recipe.decoding import decodes, methods_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
 from neurolatent.recipe.held_out import cross_validated, folds_in, name_of
 from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
@@ -34,8 +37,8 @@ from neurolatent.recording import Knowledge, Recording
 from neurolatent.result import Fit
 from neurolatent.validation import Choice, Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM}
-ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI}
+MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF}
+ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage}
 ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
 MOST_FITS = 20  # of a sweep are kept in memory
@@ -165,7 +168,8 @@ def plan_of(recipe: Recipe) -> Plan:
         refuse_horizon(test, signal, assessment.horizon, parts.model.order + 1, where)
     arms = {name: parts_of(arm, _unknowing(parts.recording)) for name, arm in recipe.arms().items()}
     ahead = ahead_of(recipe.section("prognosis"), f"{recipe.name}: [prognosis]")
-    if arms and assessment.folds is None and ahead is None:
+    is_tested = test is not None and isinstance(parts.model, HasTwoStages)
+    if arms and assessment.folds is None and ahead is None and not is_tested:
         raise InputError(
             f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"
         )
@@ -208,6 +212,11 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
         try:
             comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
             figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
+            if plan.test is not None and decodes(fitted):
+                comparison, decoded = methods_beside(
+                    fitted, _method(recipe), plan.arms, plan.test, parts.steps, recipe.seed
+                )
+                figures |= decoded
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
             choice = cross_validated(parts, fitted, plan.folds, recipe.seed) if plan.folds else None
@@ -221,6 +230,12 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     return Outcome(
         recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, choice, seconds, interrupted
     )
+
+
+def _method(recipe: Recipe) -> str:
+    """Words for the recipe's own method beside its arms."""
+    regressor = recipe.section("model").get("regressor", AS_WRITTEN)
+    return str(regressor["name"] if isinstance(regressor, dict) else regressor)
 
 
 def _lives(plan: Plan, fitted: Fit, seed: int) -> Lives | None:
@@ -252,7 +267,7 @@ def training_figures(fitted: Fit) -> dict[str, float]:
 
 
 def _test_figures(plan: Plan, fitted: Fit, seed: int) -> dict[str, float]:
-    if plan.test is None:
+    if plan.test is None or decodes(fitted):
         return {}
     figures = state_figures(fitted, plan.test) | given_units_figures(fitted, plan.test)
     network = network_of(plan.simulated, "[data.simulate]")

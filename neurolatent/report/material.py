@@ -55,7 +55,7 @@ class Material:
     @property
     def state_names(self) -> list[str]:
         """Names of the states, in order."""
-        return [str(s) for s in self.latents["state"].values]
+        return [str(s) for s in self.latents["state"].values] if "state" in self.latents.coords else []
 
     @property
     def things(self) -> str:

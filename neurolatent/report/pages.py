@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
+from neurolatent.report.decoding import decoded_section, honesty_section, state_section
 from neurolatent.report.evidence import evidence_section, learned_section
 from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import fleet_section
@@ -40,7 +42,17 @@ def switching_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, evidence_section(material, painter)]
 
 
-PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {ARPHMM: fleet_page, HMMGLM: switching_page}
+def decoding_page(material: Material, painter: Painter) -> list[Section]:
+    """A signal told bin by bin: its course against the truth, whether its spread is honest, how the state moves."""
+    sections = [decoded_section(material, painter), *honesty_section(material, painter)]
+    return [*sections, state_section(material), evidence_section(material, painter)]
+
+
+PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
+    ARPHMM: fleet_page,
+    DKF: decoding_page,
+    HMMGLM: switching_page,
+}
 
 
 def _held_out(material: Material, painter: Painter) -> list[Section]:

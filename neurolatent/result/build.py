@@ -90,9 +90,9 @@ def _errors(model: Any, params: Any, selected: Selected, latents: Any, coords: A
 
 
 def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
-    """The objective, where the engine climbs one."""
+    """The objective, where the engine climbs one; else its single figures."""
     if "objective" not in trace:
-        return xr.Dataset()
+        return xr.Dataset({name: ((), value) for name, value in trace.items() if np.ndim(value) == 0})
     single = {name: ((), int(trace[name])) for name in ("best", "settling") if name in trace}
     return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), **single})
 

@@ -10,10 +10,11 @@ import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
 from neurolatent.choices import Engine
-from neurolatent.models.protocols import Latents, Selected
+from neurolatent.models.protocols import HasTwoStages, Latents, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned, Step, replay
 from neurolatent.recording import Recording
+from neurolatent.recording.signal import make_signal
 from neurolatent.result import storage
 from neurolatent.result.labels import combine, label_latents, refusals
 
@@ -55,8 +56,17 @@ class Fit:
     def prepared(self, recording: Any, *, use_knowledge: bool = False) -> Selected:
         """A new recording after the preparation that was learned at training, as the model takes it."""
         applied = replay(Recording.of(recording), self.prepare, self.learned)
-        selected = self.model.select(applied.recording, for_training=False, use_knowledge=use_knowledge)
+        ready = self._with_unknown_target(applied.recording)
+        selected = self.model.select(ready, for_training=False, use_knowledge=use_knowledge)
         return selected._replace(refused={**applied.refused, **selected.refused})
+
+    def _with_unknown_target(self, recording: Recording) -> Recording:
+        """With the signal that is decoded, nowhere observed, where the recording does not have it."""
+        name, channels = self.facts["signal"], self.facts["channels"]
+        if name in recording.signals or not isinstance(self.model, HasTwoStages):
+            return recording
+        unknown = np.full((recording.n_samples, len(channels)), np.nan)
+        return recording.with_signal(name, make_signal(unknown, channels=channels, where=recording.title))
 
     @in_double
     def predict(self, recording: Any, *, use_knowledge: bool = False) -> xr.Dataset:
@@ -75,7 +85,10 @@ class Fit:
             InputError: No sequence can be answered; the message says why.
         """
         selected = self.prepared(recording, use_knowledge=use_knowledge)
-        return self._in_user_units(label_latents(self.latents(selected), selected, self.model))
+        data = label_latents(self.latents(selected), selected, self.model)
+        spread = [str(n).removesuffix("_cov") for n in data.data_vars if str(n).endswith("_cov")]
+        before = {name: data[f"{name}_sd"].values for name in spread}
+        return self._covariances_in_user_units(self._in_user_units(data), before)
 
     def latents(self, selected: Selected) -> Latents:
         """Posterior quantities of a selected recording, averaged over thinned draws where there are some."""
@@ -141,10 +154,12 @@ class Fit:
         ).assign_coords(sequence=selected.recording.ids)
         return self._in_user_units(data.assign(refusals(selected.refused)), ("quantile", "mean"))
 
-    def _in_user_units(
-        self, data: xr.Dataset, names: tuple[str, ...] = ("predicted_mean", "predicted_sd")
-    ) -> xr.Dataset:
-        for name in [n for n in names if n in data and "feature" in data[n].dims]:
+    def _in_user_units(self, data: xr.Dataset, names: tuple[str, ...] | None = None) -> xr.Dataset:
+        """Means and standard deviations of the modelled signal, or what ``names`` name, before the preparation."""
+        known = [
+            str(n) for n in data.data_vars if str(n).endswith(("_mean", "_sd")) and data[n].dims[-1:] == ("feature",)
+        ]
+        for name in known if names is None else names:
             features = [str(n) for n in data["feature"].values]
             places = [self.facts["channels"].index(n) for n in features]
             values = np.full((*data[name].shape[:-1], len(self.facts["channels"])), np.nan)
@@ -153,6 +168,29 @@ class Fit:
                 values = step.restore(self.facts["signal"], values, learned, is_spread=name.endswith("_sd"))
             data[name] = data[name].copy(data=values[..., places])
         return data
+
+    def _covariances_in_user_units(self, data: xr.Dataset, sds: dict[str, np.ndarray]) -> xr.Dataset:
+        """Covariances scaled as their standard deviations were; ``sds`` holds those before."""
+        for name, before in sds.items():
+            ratio = data[f"{name}_sd"].values / before
+            spread = data[f"{name}_cov"]
+            data[f"{name}_cov"] = spread.copy(data=spread.values * ratio[..., :, None] * ratio[..., None, :])
+        return data
+
+    def stream(self) -> Any:
+        """The fit as a running filter: ``update(x)`` with each bin, ``reset()`` between trials.
+
+        Raises:
+            InputError: A model without one, or a preparation, which only whole recordings go through.
+        """
+        if not hasattr(self.model, "stream"):
+            raise InputError(f"{type(self.model).__name__} has no stream(); it has filter_start and filter_step")
+        if self.prepare:
+            raise InputError(
+                f"a stream takes bins as they come, and this fit was prepared by "
+                f"{[type(step).__name__ for step in self.prepare]}. Fit without steps: the model scales its inputs."
+            )
+        return self.model.stream(self.params)
 
     @in_double
     def simulate(self, lengths: list[int], *, seed: int) -> Recording:

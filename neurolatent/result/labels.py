@@ -80,9 +80,23 @@ def combine(parts: list[Latents]) -> Latents:
     return Latents(out, per_sequence)
 
 
+def named_arrays(params: Any, before: str = "") -> dict[str, np.ndarray]:
+    """The arrays of nested named tuples, by their names with dots between; objects of other packages are left out."""
+    out: dict[str, np.ndarray] = {}
+    for name, value in params._asdict().items():
+        if hasattr(value, "_asdict"):
+            out |= named_arrays(value, f"{before}{name}.")
+        elif np.asarray(value).dtype != object:
+            out[f"{before}{name}"] = np.asarray(value)
+    return out
+
+
 def parameter_dataset(model: Model, params: Any, coords: Mapping[str, Any], lead: tuple[str, ...] = ()) -> xr.Dataset:
     """Parameters with named dimensions, after the leading ones (chain, draw)."""
     dims = model.dimensions()
-    variables = {name: ((*lead, *dims[name]), np.asarray(value)) for name, value in params._asdict().items()}
+    variables = {}
+    for name, value in named_arrays(params).items():
+        axes = tuple(f"{name}_{axis}" for axis in range(np.ndim(value) - len(lead)))
+        variables[name] = ((*lead, *dims.get(name, axes)), value)
     used = {d for names, _ in variables.values() for d in names}
     return xr.Dataset(variables, {d: list(v) for d, v in coords.items() if d in used})

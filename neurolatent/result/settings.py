@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
-from neurolatent.choices import EM, NUTS, SVI
+from neurolatent.choices import EM, NUTS, SVI, TwoStage
 from neurolatent.models import hmmglm
 from neurolatent.models.arphmm import ARPHMM, ARPrior
+from neurolatent.models.dkf import DKF
+from neurolatent.models.regressors import REGRESSORS
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one.
-CLASSES: dict[str, type] = {c.__name__: c for c in (ARPHMM, ARPrior, *hmmglm.CHOICES, EM, NUTS, SVI, *STEPS.values())}
+CLASSES: dict[str, type] = {
+    c.__name__: c
+    for c in (
+        *(ARPHMM, ARPrior, DKF, *hmmglm.CHOICES, *REGRESSORS.values()),
+        *(EM, NUTS, SVI, TwoStage),
+        *STEPS.values(),
+    )
+}
 
 
 def encode(settings: Any) -> Any:
@@ -45,5 +54,16 @@ def decode(plain: Any, classes: Mapping[str, type] = CLASSES) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """JSON with sorted keys, so that equal settings give equal text."""
-    return json.dumps(value, sort_keys=True)
+    """JSON with sorted keys, so that equal settings give equal text.
+
+    Raises:
+        InputError: A setting that is no plain value, such as an estimator of another package.
+    """
+
+    def refuse(setting: Any) -> None:
+        raise InputError(
+            f"{setting!r} is an object of another package, which no file of ours can hold. Use one of "
+            "neurolatent.models.regressors, or keep the fit in memory."
+        )
+
+    return json.dumps(value, sort_keys=True, default=refuse)

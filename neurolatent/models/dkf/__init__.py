@@ -1,0 +1,6 @@
+"""Discriminative Kalman filter: any regression from observation to state, filtered in closed form."""
+
+from neurolatent.models.dkf.model import DKF
+from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateModel
+
+__all__ = ["DKF", "DKFParams", "Noise", "Scaling", "StateModel"]

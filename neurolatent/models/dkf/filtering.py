@@ -1,0 +1,124 @@
+"""All bins of all sequences at once: the compiled programs of the filter and the smoother.
+
+Inside, outputs are scaled to unit standard deviation, so that tolerances and conditions do not depend on units.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from neurolatent.compiling import compiled
+from neurolatent.models.dkf.params import StateModel
+from neurolatent.ops.indefinite import Discriminative, Rule, discriminative, discriminative_constant, first_bin, robust
+from neurolatent.ops.kalman import Dynamics, Filtered, Information, kalman_filter
+from neurolatent.ops.kalman_smoother import smooth
+from neurolatent.ops.kalman_steady import settling_time, steady_filter
+
+LONG = 2_000  # bins of a single unbroken sequence from which settling pays
+SETTLE_STEP = 64  # settling times are rounded up to these, so that programs are shared
+
+
+class How(NamedTuple):
+    """What is compiled into the programs."""
+
+    rule: Rule | None  # None: the robust filter
+    starts_at_first: bool  # the first bin's regression is the first belief, instead of the stationary law
+
+
+class Measured(NamedTuple):
+    """What the regression says of every bin, in units of the target, centred."""
+
+    mean: Any  # (sequences, time, feature)
+    noise: Any  # (feature, feature) for all bins, or (sequences, time, feature, feature)
+    heard: Any  # (sequences, time) bool; what is not heard says nothing
+
+
+class Decoded(NamedTuple):
+    """Beliefs of every bin, in units of the target, centred; NumPy on the host, JAX inside."""
+
+    filtered: Any  # Filtered, with log increments of the evidence: log p(x_t | past) - log p(x_t), nats
+    smoothed_mean: Any  # (sequences, time, feature)
+    smoothed_cov: Any  # (sequences, time, feature, feature)
+    indefinite: Any  # (sequences, time) bool
+
+
+def decode(how: How, state: StateModel, measured: Measured) -> Decoded:
+    """Filtered and smoothed beliefs of every bin.
+
+    One long unbroken sequence with a constant noise takes the short way: its covariance settles.
+    """
+    scale = np.sqrt(np.diagonal(state.stationary))
+    square = np.outer(scale, scale)
+    moved = state.transition * (scale / scale[:, None]), state.innovation / square
+    dynamics = Dynamics(*map(jnp.asarray, (*moved, np.zeros(len(scale)), state.stationary / square)))
+    inside = Measured(measured.mean / scale, measured.noise / square, measured.heard)
+    sequences, time = np.shape(measured.heard)
+    settle = 0
+    if sequences == 1 and time >= LONG and measured.noise.ndim == 2 and np.asarray(measured.heard).all():
+        settle = _settling(how, dynamics, jnp.asarray(inside.noise))
+    found = jax.device_get(_decode(how, settle, dynamics, jax.tree.map(jnp.asarray, inside)))
+    return _in_units(found, scale, square)
+
+
+def _in_units(found: Decoded, scale: np.ndarray, square: np.ndarray) -> Decoded:
+    mean, cov, predicted_mean, predicted_cov, gains = found.filtered
+    filtered = Filtered(mean * scale, cov * square, predicted_mean * scale, predicted_cov * square, gains)
+    return Decoded(filtered, found.smoothed_mean * scale, found.smoothed_cov * square, found.indefinite)
+
+
+def _settling(how: How, dynamics: Dynamics, noise: Array) -> int:
+    count = int(_settling_program(how, dynamics, noise))
+    return -(-count // SETTLE_STEP) * SETTLE_STEP
+
+
+@compiled(static=(0,))
+def _settling_program(how: How, dynamics: Dynamics, noise: Array) -> Array:
+    nothing = jnp.zeros((1, len(noise)), noise.dtype)
+    _, precision = discriminative_constant(nothing, noise, dynamics.cov, rule=how.rule)
+    return settling_time(dynamics, precision)
+
+
+@compiled(static=(0, 1))
+def _decode(how: How, settle: int, dynamics: Dynamics, measured: Measured) -> Decoded:
+    one = lambda mean, noise, heard: _sequence(how, settle, dynamics, Measured(mean, noise, heard))  # noqa: E731
+    return jax.vmap(one, in_axes=(0, None if measured.noise.ndim == 2 else 0, 0))(*measured)
+
+
+def _sequence(how: How, settle: int, dynamics: Dynamics, measured: Measured) -> Decoded:
+    said, precision = information(how, dynamics.cov, measured)
+    if settle:  # the first bin may differ from the others, so it is filtered apart
+        filtered = steady_filter(dynamics, precision, said.seen.shift, settle=settle, first=_at(said.seen, 0))
+    else:
+        filtered = kalman_filter(dynamics, said.seen)
+    gains = jnp.where(measured.heard, filtered.log_increments + said.log_factor, 0.0)
+    if how.starts_at_first:
+        gains = gains.at[0].set(0.0)  # then the belief is that of the bin alone
+    whole = smooth(filtered, dynamics.transition)
+    return Decoded(filtered._replace(log_increments=gains), whole.mean, whole.cov, said.indefinite)
+
+
+def information(how: How, stationary: Array, measured: Measured) -> tuple[Discriminative, Array]:
+    """What every bin of a sequence says, nothing where it is not heard; and the precision that all share, if any."""
+    mean, noise, heard = measured
+    precision = jnp.zeros_like(stationary)
+    if noise.ndim == 2:
+        said, precision = discriminative_constant(mean, noise, stationary, rule=how.rule)
+    elif how.rule is None:
+        said = robust(mean, noise)
+    else:
+        said = discriminative(mean, noise, stationary, rule=how.rule)
+    seen = said.seen
+    if how.starts_at_first:
+        start = first_bin(mean[0], noise if noise.ndim == 2 else noise[0], stationary)
+        seen = Information(seen.precision.at[0].set(start.precision), seen.shift.at[0].set(start.shift))
+    silent = Information(
+        jnp.where(heard[:, None, None], seen.precision, 0.0), jnp.where(heard[:, None], seen.shift, 0.0)
+    )
+    return Discriminative(silent, said.log_factor, said.indefinite & heard), precision
+
+
+def _at(seen: Information, bin_: int) -> Information:
+    return Information(seen.precision[bin_], seen.shift[bin_])

@@ -1,0 +1,36 @@
+"""Regressions from an observation to the state: ours are choices and arrays; scikit-learn's plug in as they are."""
+
+from neurolatent.models.regressors.foreign import Foreign, as_regressor
+from neurolatent.models.regressors.gaussian_process import GaussianProcess
+from neurolatent.models.regressors.linear_observation import LinearObservation
+from neurolatent.models.regressors.mlp import MLP
+from neurolatent.models.regressors.multiple_kernel import MultipleKernel
+from neurolatent.models.regressors.nadaraya_watson import NadarayaWatson
+from neurolatent.models.regressors.neighbours import Neighbours
+from neurolatent.models.regressors.protocol import Regressor
+from neurolatent.models.regressors.ridge import Ridge
+
+# Names that recipes and saved files use.
+REGRESSORS: dict[str, type] = {
+    "ridge": Ridge,
+    "nw": NadarayaWatson,
+    "knn": Neighbours,
+    "gp": GaussianProcess,
+    "mlp": MLP,
+    "multiple_kernel": MultipleKernel,
+    "linear_observation": LinearObservation,  # the Kalman filter
+}
+
+__all__ = [
+    "MLP",
+    "REGRESSORS",
+    "Foreign",
+    "GaussianProcess",
+    "LinearObservation",
+    "MultipleKernel",
+    "NadarayaWatson",
+    "Neighbours",
+    "Regressor",
+    "Ridge",
+    "as_regressor",
+]

@@ -1,0 +1,130 @@
+"""The page of a decoded signal: its course against the truth, whether its spread is honest, how the state moves."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from neurolatent.ops import decoding
+from neurolatent.plots.calibration import coverage_curve, pit_histogram
+from neurolatent.plots.decoded import decoded_course
+from neurolatent.report.blocks import Cell, Section, Table, Text, number
+from neurolatent.report.figures import Painter
+from neurolatent.report.material import Material
+
+SHOWN = 200  # bins of the stretch that is drawn
+MOST_OUTPUTS = 4
+HALF = (4.4, 3.2)  # inches: two pictures stand side by side
+
+
+def decoded_section(material: Material, painter: Painter) -> Section:
+    """Errors where the truth is known, and the course of each output over the liveliest stretch."""
+    known = _known(material)
+    blocks: list[Any] = [errors(material, known)] if known.any() else [Text("The true signal is not known here.")]
+    told, part = material.latents, stretch(material)
+    signal = material.fit.facts["signal"]
+    unit = material.recording.signals[signal].units if signal in material.recording.signals else ""
+    for place, output in enumerate(_outputs(material)[:MOST_OUTPUTS]):
+        mean, sd = (told[f"filtered_{name}"].values[part, place] for name in ("mean", "sd"))
+        course = functools.partial(
+            decoded_course,
+            told["clock"].values[part],
+            mean,
+            sd,
+            material.observed[part, place],
+            skipped=told["skipped"].values[part] == 1,
+            label=output,
+            unit=unit,
+            clock=material.unit,
+        )
+        alt = f"Decoded {output} with its 95 % band over {len(mean)} bins, and the true course where it is known."
+        said = f"{output}, decoded from the past alone, over the stretch in which it moves most."
+        blocks.append(painter.picture(course, alt, said))
+    return Section("decoded", "What was decoded", blocks)
+
+
+def errors(material: Material, known: np.ndarray) -> Table:
+    """Measures of the regression alone, of the filter and of the smoother."""
+    truth, told = material.observed[known], material.latents
+    rows = []
+    for name, words in (
+        ("regressed", "bin by bin"),
+        ("filtered", "filtered"),
+        ("smoothed", "smoothed, given all bins"),
+    ):
+        mean = told[f"{name}_mean"].values[known]
+        heard = np.isfinite(mean).all(axis=1)
+        mean, true = mean[heard], truth[heard]
+        angle = decoding.angle_error(true, mean) if true.shape[1] == 2 else np.nan
+        shares = decoding.r_squared(true, mean)
+        rows.append([Cell(words), number(decoding.nrmse(true, mean)), number(angle), *(number(v) for v in shares)])
+    columns = ("state", "nRMSE", "angle error (rad)", *(f"R2 {output}" for output in _outputs(material)))
+    said = f"Errors over {int(known.sum())} bins. nRMSE: guessing zero gives 1. Angle: chance gives 1.57."
+    return Table(said, columns, rows)
+
+
+def stretch(material: Material) -> slice:
+    """The bins that are drawn: those of the first sequences in which the decoded signal varies most."""
+    ids = material.latents["sample_sequence"].values
+    first = int(np.argmax(ids != ids[0])) if (ids != ids[0]).any() else len(ids)
+    motion = np.square(material.latents["filtered_mean"].values[:first]).sum(axis=1)
+    if first <= SHOWN:
+        return slice(0, first)
+    window = np.convolve(motion, np.ones(SHOWN), mode="valid")
+    begin = int(np.argmax(window))
+    return slice(begin, begin + SHOWN)
+
+
+def honesty_section(material: Material, painter: Painter) -> list[Section]:
+    """Promised against found coverage of the decoded beliefs; nothing where the truth is not known."""
+    known = _known(material)
+    if not known.any():
+        return []
+    told, truth = material.latents, material.observed[known]
+    mean, sd, cov = (told[f"filtered_{name}"].values[known] for name in ("mean", "sd", "cov"))
+    z = (truth - mean) / sd
+    ellipses = decoding.ellipse_coverage(truth, mean, cov, 0.95)
+    spread = float(material.fit.params.scaling.spread)
+    said = f"The 95 % ellipses hold {ellipses:.1%} of {len(truth)} true states."
+    if spread != 1:
+        before = decoding.ellipse_coverage(truth, mean, cov / spread, 0.95)
+        said += f" Before the calibration, which widened them by {np.sqrt(spread):.2f}, it was {before:.1%}."
+    curve = painter.picture(
+        functools.partial(coverage_curve, z),
+        f"Reliability diagram: promised against found coverage of the decoded intervals. {said}",
+        "Reliability: above the line the bands are too wide, below it too narrow.",
+        size=HALF,
+    )
+    histogram = painter.picture(
+        functools.partial(pit_histogram, z),
+        f"Histogram of the probability integral transform of {len(z)} decoded beliefs; flat means calibrated.",
+        "Where the truth falls in its belief: a hump means too wide, a bowl too narrow, a slope a bias.",
+        size=HALF,
+    )
+    return [Section("honesty", "Are the bands honest?", [Text(said), curve, histogram])]
+
+
+def state_section(material: Material) -> Section:
+    """How the state moves by itself, and how far the regression is off."""
+    params, outputs = material.fit.params, _outputs(material)
+    rows = [
+        [
+            Cell(output),
+            *(number(v) for v in params.state.transition[place]),
+            number(float(np.sqrt(params.state.innovation[place, place]))),
+            number(float(np.sqrt(params.state.stationary[place, place]))),
+            number(float(np.sqrt(params.noise.mean[place, place]))),
+        ]
+        for place, output in enumerate(outputs)
+    ]
+    columns = ("output", *(f"from {o}" for o in outputs), "innovation sd", "long-run sd", "sd of the regression")
+    said = "How each output follows from the bin before, what is new in each bin, and how far the regression is off."
+    return Section("state", "How the state moves", [Table(said, columns, rows)])
+
+
+def _known(material: Material) -> np.ndarray:
+    return np.all(np.isfinite(material.observed), axis=1)
+
+
+def _outputs(material: Material) -> list[str]:
+    return [str(name) for name in material.latents["feature"].values]
