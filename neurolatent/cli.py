@@ -324,7 +324,7 @@ def compare(
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """Rank runs by data that they have not seen, or choose a recipe's number of states by cross-validation."""
+    """Rank runs by data that they have not seen, or choose among candidates of one recipe by cross-validation."""
     _start_up(cache)
     if len(runs) == 1 and runs[0].is_file():
         return _choose(runs[0], over or [], out, force=force, as_json=as_json)
@@ -354,6 +354,8 @@ def _choose(path: Path, over: list[str], out: Path | None, *, force: bool, as_js
 
     begin, recipe = time.perf_counter(), read_recipe(path)
     folder = run_folder(out, f"{recipe.name}-compare", resume=False, force=force)
+    if recipe.section("model").get("name") == "dkf":
+        return _choose_decoder(recipe, parse_over(over), folder, as_json=as_json)
     choice = choose(recipe, parse_over(over), quiet=not sys.stderr.isatty())
     paths = write_choice(folder, recipe, choice)
     page = write_choice_report(choice, folder / "report.html", recipe=recipe.to_toml(), cards=recipe.cards)
@@ -368,6 +370,34 @@ def _choose(path: Path, over: list[str], out: Path | None, *, force: bool, as_js
         print(choice.table.to_string(index=False))
         print("\n".join([*choice.words(), f"report: {page}"]))
     return DONE if choice.is_whole else KEPT
+
+
+def _choose_decoder(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: bool) -> int:
+    import time
+
+    from neurolatent.recipe.decoders import compare_decoders, figures_of_candidates
+    from neurolatent.recipe.folder import clean, to_json, write_text
+    from neurolatent.report.decoders import write_decoder_report
+    from neurolatent.result.build import versions
+
+    begin = time.perf_counter()
+    table = compare_decoders(recipe, grids, quiet=not sys.stderr.isatty())
+    clean(folder)
+    paths = {"recipe": str(write_text(folder / "recipe.toml", recipe.to_toml()))}
+    paths["comparison"] = str(write_text(folder / "comparison.csv", table.to_csv(index=False)))
+    title = f"Which decoder for {recipe.name}?"
+    page = write_decoder_report(table, folder / "report.html", title=title, recipe=recipe.to_toml(), cards=recipe.cards)
+    paths |= {"report": str(page), "summary": str(folder / "summary.json")}
+    result = {"figures": figures_of_candidates(table), "chosen": table.iloc[0]["candidate"], "paths": paths}
+    result |= {"table": table.to_dict("records"), "seconds": {"run": time.perf_counter() - begin}}
+    result |= {"versions": versions(), "seed": recipe.seed}
+    write_text(folder / "summary.json", to_json(result))
+    if as_json:
+        _print_json(result)
+    else:
+        print(table.to_string(index=False))
+        print(f"report: {page}")
+    return DONE
 
 
 @app.command()

@@ -44,7 +44,7 @@ def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     hints = typing.get_type_hints(kind)
     named = {name: f.metadata["named"] for name, f in fields.items() if "named" in f.metadata}
     values = {
-        name: _of_table(value, named[name], f"{where}.{name}")
+        name: build_named(_with_name(value, f"{where}.{name}"), named[name], f"{where}.{name}")
         if name in named
         else convert(value, hints[name], f"{where}.{name}")
         for name, value in table.items()
@@ -55,12 +55,20 @@ def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
         raise InputError(f"{where}: {error}") from error
 
 
-def _of_table(value: Any, kinds: Mapping[str, type], where: str) -> Any:
-    """The dataclass that a word names, or the word ``name`` of a table beside its fields."""
-    table = {"name": value} if isinstance(value, str) else expect_table(value, where)
-    if "name" not in table:
+def _with_name(value: Any, where: str) -> Mapping[str, Any]:
+    """A bare word stands for the table that has it as its name."""
+    return {"name": value} if isinstance(value, str) else expect_table(value, where)
+
+
+def build_named(table: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> Any:
+    """An instance of the dataclass that the key ``name`` of a table tells, from its other keys."""
+    rest = dict(table)
+    name = rest.pop("name", None)
+    if name is None:
         raise InputError(f"{where}: 'name' is missing; one of {list(kinds)}")
-    return _build_named(table, kinds, where)
+    if name not in kinds:
+        raise InputError(f"{where}: there is no {name!r}. {did_you_mean(str(name), kinds)}")
+    return build(kinds[name], rest, where)
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:

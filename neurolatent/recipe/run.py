@@ -31,7 +31,7 @@ from neurolatent.recipe.figures import forecast_figures, given_units_figures, re
 from neurolatent.recipe.held_out import cross_validated, folds_in, name_of
 from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
 from neurolatent.recipe.network import network_figures, network_of
-from neurolatent.recipe.objects import build, expect_table, refuse_unknown
+from neurolatent.recipe.objects import build, build_named, expect_table, refuse_unknown
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Knowledge, Recording
 from neurolatent.result import Fit
@@ -121,25 +121,15 @@ class Outcome:
 def parts_of(recipe: Recipe, recording: Recording | None = None) -> Parts:
     """The objects that a recipe names; ``recording`` spares loading it again."""
     name, data = recipe.name, recipe.section("data")
-    model = _named(recipe.section("model"), MODELS, f"{name}: [model]")
-    engine = _named(recipe.section("engine"), ENGINES, f"{name}: [engine]") if recipe.section("engine") else None
-    steps = tuple(_named(step, STEPS, f"{name}: [[prepare]]") for step in recipe.table.get("prepare", []))
+    model = build_named(recipe.section("model"), MODELS, f"{name}: [model]")
+    engine = build_named(recipe.section("engine"), ENGINES, f"{name}: [engine]") if recipe.section("engine") else None
+    steps = tuple(build_named(step, STEPS, f"{name}: [[prepare]]") for step in recipe.table.get("prepare", []))
     recording = recording_of(data, f"{name}: [data]", recipe.seed) if recording is None else recording
     if "knowledge" in data:
         where = f"{name}: [data.knowledge]"
         known = knowledge_of(expect_table(data["knowledge"], where), recording, where, recipe.seed)
         recording = recording.with_knowledge(known)
     return Parts(recording, model, engine, steps)
-
-
-def _named(table: dict[str, Any], kinds: dict[str, type], where: str) -> Any:
-    rest = dict(table)
-    name = rest.pop("name", None)
-    if name is None:
-        raise InputError(f"{where}: 'name' is missing; one of {list(kinds)}")
-    if name not in kinds:
-        raise InputError(f"{where}: there is no {name!r}. {did_you_mean(str(name), kinds)}")
-    return build(kinds[name], rest, where)
 
 
 def test_recording(recipe: Recipe) -> Recording | None:

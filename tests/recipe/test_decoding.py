@@ -98,3 +98,29 @@ def test_cuts_that_are_refused(data, tmp_path, call):
         status, _, err = call("fit", recipe, "--out", tmp_path / "run")
         assert status == 2
         assert words in err
+
+
+def test_candidates_are_compared_on_blocks_that_they_have_not_seen(data, tmp_path, call):
+    recipe, out = tmp_path / "reach.toml", tmp_path / "choice"
+    text = RECIPE.replace("DATA", str(data)).replace("calibrate = true", "calibrate = false")
+    recipe.write_text(text + "[cv]\nfolds = 3\n")
+    words = (
+        "compare",
+        recipe,
+        "--over",
+        "model.regressor=ridge,linear_observation",
+        "--out",
+        out,
+        "--json",
+        "--no-cache",
+    )
+    status, printed, err = call(*words)
+    assert status == 0, err
+    result = json.loads(printed)
+    assert {"regressor=ridge.nrmse", "regressor=linear_observation.angle_error"} <= set(result["figures"])
+    table = pd.read_csv(out / "comparison.csv")
+    assert (table["nrmse"].diff().dropna() >= 0).all()
+    assert (table["nrmse_low"] <= table["nrmse"]).all()
+    assert result["chosen"] == table["candidate"][0]
+    assert "Take regressor=" in (out / "report.html").read_text("utf-8")
+    assert call("compare", recipe, "--over", "seed=0,1", "--out", tmp_path / "other")[0] == 2
