@@ -221,7 +221,8 @@ class HMMGLM:
         if len(found) != 1:
             raise InputError(
                 f"{place(recording.title)}: which signal shall be modelled? {type(self.family).__name__} wants one of "
-                f"kind {' or '.join(kinds)}. Choose signal= among {found or list(recording.signals)}."
+                f"kind {' or '.join(kinds)}. Choose signal= among {found or list(recording.signals)}, or "
+                f"say what it is when the recording is made: kinds={{name: {kinds[0]!r}}}."
             )
         return found[0]
 

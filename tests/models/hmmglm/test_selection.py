@@ -70,7 +70,11 @@ DATA: dict[str, tuple[HMMGLM, Callable[[], Recording], str]] = {
     "negative count": (HMMGLM(2), lambda: counts(np.full((60, 1), -1)), "value is -1.*whole numbers of at least 0"),
     "fraction": (HMMGLM(2), lambda: counts(np.full((60, 1), 0.5)), "value is 0.5.*whole numbers"),
     "infinite": (HMMGLM(2), lambda: counts(np.full((60, 1), np.inf)), "Infinite values are refused"),
-    "values for counts": (HMMGLM(2), lambda: Recording.of({"x": np.ones((60, 1))}), "which signal shall be modelled"),
+    "values for counts": (
+        HMMGLM(2),
+        lambda: Recording.of({"x": np.ones((60, 1))}),
+        r"which signal shall.*kinds=\{name: .counts.\}",
+    ),
     "named values": (HMMGLM(2, signal="x"), lambda: Recording.of({"x": np.ones((60, 1))}), "signal x.*kind counts"),
     "too many states": (HMMGLM(7), counts, "60 observed samples are too few for n_states=7"),
     "short sequence": (HMMGLM(2, history=Taps(60)), counts, "sequence 0: 60 bins, but the history is 60 long"),
