@@ -13,15 +13,13 @@ from neurolatent.models.dkf import DKF
 from neurolatent.models.regressors import REGRESSORS
 from neurolatent.preparation import STEPS
 
-# What a file may hold: nothing else is ever made from one.
-CLASSES: dict[str, type] = {
-    c.__name__: c
-    for c in (
-        *(ARPHMM, ARPrior, DKF, *hmmglm.CHOICES, *REGRESSORS.values()),
-        *(EM, NUTS, SVI, TwoStage),
-        *STEPS.values(),
-    )
-}
+# What a file may hold: nothing else is ever made from one, so no two may share a name.
+KINDS: tuple[type, ...] = (
+    *(ARPHMM, ARPrior, DKF, *hmmglm.CHOICES, *REGRESSORS.values()),
+    *(EM, NUTS, SVI, TwoStage),
+    *STEPS.values(),
+)
+CLASSES: dict[str, type] = {kind.__name__: kind for kind in KINDS}
 
 
 def encode(settings: Any) -> Any:

@@ -11,7 +11,7 @@ import neurolatent as nl
 from neurolatent.checks import InputError
 from neurolatent.choices import EM, NUTS, SVI
 from neurolatent.models.arphmm import ARPHMM, ARPrior
-from neurolatent.result.settings import decode, encode
+from neurolatent.result.settings import CLASSES, KINDS, decode, encode
 from tests.engines import small
 from tests.recording.refusals import refuses
 
@@ -87,3 +87,7 @@ def test_settings_survive_json(settings):
 def test_only_known_classes_are_made():
     with refuses("'ARPHM'", "Did you mean 'ARPHMM'?", error=InputError):
         decode({"class": "ARPHM", "n_states": 2})
+
+
+def test_no_two_kinds_of_settings_share_a_name():
+    assert list(CLASSES.values()) == list(dict.fromkeys(KINDS))

@@ -8,11 +8,11 @@ from neurolatent.models.regressors.multiple_kernel import MultipleKernel
 from neurolatent.models.regressors.nadaraya_watson import NadarayaWatson
 from neurolatent.models.regressors.neighbours import Neighbours
 from neurolatent.models.regressors.protocol import Regressor
-from neurolatent.models.regressors.ridge import Ridge
+from neurolatent.models.regressors.ridge import RidgeRegression
 
 # Names that recipes and saved files use.
 REGRESSORS: dict[str, type] = {
-    "ridge": Ridge,
+    "ridge": RidgeRegression,
     "nw": NadarayaWatson,
     "knn": Neighbours,
     "gp": GaussianProcess,
@@ -31,6 +31,6 @@ __all__ = [
     "NadarayaWatson",
     "Neighbours",
     "Regressor",
-    "Ridge",
+    "RidgeRegression",
     "as_regressor",
 ]

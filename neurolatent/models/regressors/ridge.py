@@ -18,7 +18,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ridge:
+class RidgeRegression:
     r"""Weights that minimise :math:`\sum |z - W x - b|^2 + \lambda m |W|^2` over m rows."""
 
     penalty: float | int = 1e-6  # lambda; only guards against collinear inputs. Ours

@@ -7,7 +7,7 @@ import numpy as np
 import neurolatent as nl
 from neurolatent.choices import TwoStage
 from neurolatent.models.dkf import DKF
-from neurolatent.models.regressors import Ridge
+from neurolatent.models.regressors import RidgeRegression
 from neurolatent.recording import Recording
 
 LENGTHS = (150, 90, 120)
@@ -43,5 +43,5 @@ def with_gaps(recording: Recording, seed: int = 1) -> Recording:
 @functools.cache
 def fitted(**choices) -> nl.Fit:
     """A quick fit of the simulated recording."""
-    model = DKF("velocity", **{"regressor": Ridge(), **choices})
+    model = DKF("velocity", **{"regressor": RidgeRegression(), **choices})
     return nl.fit(model, simulated(), engine=TwoStage())

@@ -10,7 +10,7 @@ import neurolatent as nl
 from neurolatent.checks import InputError
 from neurolatent.choices import TwoStage
 from neurolatent.models.dkf import DKF
-from neurolatent.models.regressors import MLP, REGRESSORS, GaussianProcess, Neighbours, Ridge
+from neurolatent.models.regressors import MLP, REGRESSORS, GaussianProcess, Neighbours, RidgeRegression
 from neurolatent.ops.decoding import ellipse_coverage, nrmse
 from neurolatent.recording import Recording
 from tests.models.dkf.recordings import fitted, simulated, with_gaps
@@ -79,7 +79,7 @@ def test_each_regressor_is_saved_and_predicts_the_same(name, tmp_path):
 def test_an_estimator_of_scikit_learn_plugs_in_and_is_not_saved(tmp_path):
     fit = fitted(regressor=LinearRegression())
     test = simulated(5)
-    ours = fitted(regressor=Ridge(0.0))
+    ours = fitted(regressor=RidgeRegression(0.0))
     np.testing.assert_allclose(
         fit.predict(test)["filtered_mean"].values, ours.predict(test)["filtered_mean"].values, atol=1e-9
     )
@@ -91,7 +91,9 @@ def test_an_estimator_of_scikit_learn_plugs_in_and_is_not_saved(tmp_path):
 def test_preparation_of_the_target_is_undone_in_means_and_covariances():
     test, engine = simulated(5), TwoStage()
     plain = fitted().predict(test)
-    prepared = nl.fit(DKF("velocity", regressor=Ridge()), simulated(), [nl.Standardise()], engine).predict(test)
+    prepared = nl.fit(DKF("velocity", regressor=RidgeRegression()), simulated(), [nl.Standardise()], engine).predict(
+        test
+    )
     for name in ("filtered_mean", "filtered_sd", "filtered_cov", "smoothed_cov", "regressed_mean"):
         np.testing.assert_allclose(prepared[name].values, plain[name].values, rtol=1e-6, atol=1e-8)
 
@@ -108,7 +110,7 @@ def test_calibration_brings_held_out_ellipses_to_their_level():
     rng = np.random.default_rng(0)
     train, test = simulated(0, (1500,)), simulated(1, (1500,))
     heavy = [heavy_tailed(part, rng) for part in (train, test)]
-    model, found = DKF("velocity", regressor=Ridge()), {}
+    model, found = DKF("velocity", regressor=RidgeRegression()), {}
     for calibrates in (False, True):
         fit = nl.fit(model, heavy[0], engine=TwoStage(calibrate=calibrates))
         told = fit.predict(heavy[1])

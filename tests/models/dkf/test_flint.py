@@ -14,7 +14,7 @@ import neurolatent as nl
 from neurolatent.baselines.kalman import kalman
 from neurolatent.choices import TwoStage
 from neurolatent.models.dkf import DKF
-from neurolatent.models.regressors import NadarayaWatson, Ridge
+from neurolatent.models.regressors import NadarayaWatson, RidgeRegression
 from neurolatent.ops import decoding
 
 BASE = {"centre": False, "standardise": False, "stationary": "empirical"}
@@ -22,7 +22,7 @@ PUBLISHED = {"start": "first", **BASE}
 NW = {"regressor": NadarayaWatson(0.45), **PUBLISHED}
 LOCAL = {"noise": "nw", "noise_bandwidth": 1.0, "noise_guard": 0.0, **NW}
 STEPS = DKF("velocity", on_indefinite="robust", **LOCAL)
-LINE = DKF("velocity", regressor=Ridge(0.0, intercept=False), **PUBLISHED)
+LINE = DKF("velocity", regressor=RidgeRegression(0.0, intercept=False), **PUBLISHED)
 
 # model, which of its means, nRMSE, angle error, R2 of both outputs, share of indefinite bins
 TABLE = {

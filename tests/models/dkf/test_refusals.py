@@ -8,7 +8,7 @@ from neurolatent.checks import InputError
 from neurolatent.choices import TwoStage
 from neurolatent.models.dkf import DKF
 from neurolatent.models.dkf.state import learn_state
-from neurolatent.models.regressors import MultipleKernel, Neighbours, Ridge
+from neurolatent.models.regressors import MultipleKernel, Neighbours, RidgeRegression
 from neurolatent.recording import Recording
 from tests.models.dkf.recordings import fitted, simulated, with_gaps
 
@@ -89,7 +89,7 @@ DATA = {
 def test_recordings_that_are_refused(name):
     make, message = DATA[name]
     with pytest.raises(InputError, match=message):
-        nl.fit(DKF("velocity", regressor=Ridge()), make())
+        nl.fit(DKF("velocity", regressor=RidgeRegression()), make())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_other_refusals():
     with pytest.raises(InputError, match="state in the plane, the target has 3"):
         nl.fit(DKF("velocity", regressor=MultipleKernel()), arrays(velocity=RNG.normal(size=(200, 3))))
     with pytest.raises(InputError, match="neural is missing.*partly_missing='predict'"):
-        nl.fit(DKF("velocity", regressor=Ridge(), partly_missing="refuse"), with_gaps(simulated()))
+        nl.fit(DKF("velocity", regressor=RidgeRegression(), partly_missing="refuse"), with_gaps(simulated()))
     with pytest.raises(InputError, match="inputs have 7 columns, the training data had 6"):
         fitted().predict(simulated(5, channels=7))
     with pytest.raises(InputError, match="cannot be fitted by EM"):
@@ -118,7 +118,7 @@ def test_other_refusals():
     with pytest.raises(InputError, match="share must lie strictly between 0 and 1"):
         TwoStage(share=0.0)
     with pytest.raises(InputError, match="a stream takes bins as they come"):
-        nl.fit(DKF("velocity", regressor=Ridge()), arrays(), [nl.Standardise()]).stream()
+        nl.fit(DKF("velocity", regressor=RidgeRegression()), arrays(), [nl.Standardise()]).stream()
 
 
 def test_a_state_that_grows_is_refused_or_held():

@@ -5,7 +5,7 @@ import pytest
 from sklearn import gaussian_process, linear_model, neighbors
 from sklearn.gaussian_process.kernels import RBF
 
-from neurolatent.models.regressors import GaussianProcess, MultipleKernel, NadarayaWatson, Neighbours, Ridge
+from neurolatent.models.regressors import GaussianProcess, MultipleKernel, NadarayaWatson, Neighbours, RidgeRegression
 from neurolatent.models.regressors.distances import squared_distances
 from neurolatent.models.regressors.gaussian_process import Process
 from neurolatent.models.regressors.multiple_kernel import mean_kernel
@@ -21,7 +21,7 @@ def generator() -> np.random.Generator:
 
 def test_ridge_is_that_of_scikit_learn():
     for intercept in (True, False):
-        ours = Ridge(0.1, intercept)
+        ours = RidgeRegression(0.1, intercept)
         want = linear_model.Ridge(alpha=8.0, fit_intercept=intercept).fit(X, Z).predict(NEW)
         np.testing.assert_allclose(ours.predict(ours.learn(X, Z, generator()), NEW), want, rtol=1e-10)
 
