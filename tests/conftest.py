@@ -13,6 +13,23 @@ os.environ["MPLBACKEND"] = "Agg"
 OPS = Path(__file__).parent / "ops"
 
 
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 30_000  # of memory in one process; Linux allows 65,530, and every compiled program takes some
+
+
+@pytest.fixture(autouse=True)
+def few_programs():
+    """Let go of compiled programs between tests before a process may hold no more of them."""
+    yield
+    if MAPS.is_file() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        import gc
+
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
+
+
 @pytest.fixture
 def key():
     import jax
