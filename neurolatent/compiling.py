@@ -5,7 +5,7 @@ jaxlib 0.10.2 an EM step of an ARHMM (K = 4, T = 5,000) compiles in 1.5 s with t
 and 1.1 ms. Later versions cannot do without them.
 
 A program that runs once on little data is not worth optimising: without it the latent quantities of the same ARHMM take
-half the processor time to compile, and 15 instead of 5 ms to run. That counts where the cores are busy; on two idle ones
+half the processor time to compile, and 15 instead of 5 ms to run. That counts where the cores are busy; on idle ones
 the whole fit gains 3 %.
 """
 
