@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
 from neurolatent.choices import EM, NUTS, SVI, Engine, Run, TwoStage
+from neurolatent.compiling import key_of
 from neurolatent.engines import em, nuts, svi, twostage
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
@@ -96,7 +96,7 @@ def fit(
 
 
 def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run, identity: dict[str, Any]) -> Trained:
-    key = jax.random.key(seed)
+    key = key_of(seed)
     if isinstance(engine, EM) and isinstance(model, HasEMStep):
         return em.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, NUTS) and isinstance(model, HasDensity):

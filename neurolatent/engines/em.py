@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from neurolatent.checks import InputError
 from neurolatent.choices import EM, Run
-from neurolatent.compiling import compiled
+from neurolatent.compiling import compiled, on_device
 from neurolatent.engines.runner import Loop, run_loop
 from neurolatent.engines.trained import Trained
 from neurolatent.models.protocols import Data, HasEMStep
@@ -45,12 +45,12 @@ def run(settings: EM, model: HasEMStep, data: Data, key: PRNGKeyArray, *, option
             none,
         ]
     )
-    device_data = jax.tree.map(jnp.asarray, data)
+    device_data = on_device(data)
     loop = Loop(
         lambda state, n: _advance(model, settings, state, device_data, n),
-        lambda state: int(np.max(state.taken)),
+        _steps_taken,
         _is_finished,
-        lambda state: f"objective {np.nanmax(state.objective):.2f}" if np.max(state.taken) else "",
+        lambda state: f"objective {np.nanmax(state.objective):.2f}" if _steps_taken(state) else "",
         settings.steps,
         "EM",
     )
@@ -63,6 +63,10 @@ def _restarts(settings: EM, model: HasEMStep, data: Data) -> int:
     if settings.start in ("knowledge", "segments"):
         return 1
     return 1 if settings.start == "auto" and model.has_one_start(data) else 5
+
+
+def _steps_taken(state: EMState) -> int:
+    return int(np.asarray(state.taken).max())
 
 
 def _is_finished(state: EMState) -> bool:

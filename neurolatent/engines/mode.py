@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.infer.util import constrain_fn
 
 from neurolatent.choices import EM, Run
-from neurolatent.compiling import compiled
+from neurolatent.compiling import compiled, on_device
 from neurolatent.engines import em
 from neurolatent.engines.frame import Frame, at_peak
 from neurolatent.engines.trained import Trained
@@ -29,7 +28,7 @@ class Start(NamedTuple):
 def at_mode(settings: EM, model: HasDensity, data: Data, key: PRNGKeyArray) -> Start:
     """Run EM, and look at the density around what it found."""
     mode = em.run(settings, model, data, key, options=Run(), identity={})  # type: ignore[arg-type]
-    device_data = jax.tree.map(jnp.asarray, data)
+    device_data = on_device(data)
     if mode.interrupted:
         return Start(mode, None, device_data)
     return Start(mode, at_peak(model, model.unconstrained_start(mode.params, data), device_data), device_data)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.checks import whole_number
-from neurolatent.compiling import compiled
+from neurolatent.compiling import compiled, key_of, on_device
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.models.arphmm.structure import expand_transition
 from neurolatent.precision import in_double
@@ -77,7 +77,7 @@ class Crossing:
         lags = _lags(view, asked)
         first, second = np.zeros(len(asked)), np.zeros(len(asked))
         for number, params in enumerate(view.sets):
-            key = jax.random.fold_in(jax.random.key(int(learned["seed"])), number)
+            key = jax.random.fold_in(key_of(int(learned["seed"])), number)
             time = np.minimum(_all_rows(plan, params, key, learned, view.beliefs[number][asked], lags), learned["cap"])
             first, second = first + time.mean(axis=1), second + (time**2).mean(axis=1)
         mean = first / len(view.sets)
@@ -105,14 +105,14 @@ def _all_rows(
     plan: Plan, params: Any, key: PRNGKeyArray, learned: Learned, belief: np.ndarray, lags: np.ndarray
 ) -> Float[np.ndarray, "asked paths"]:
     """Crossing times of all rows, in blocks of one size."""
-    inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
-    bounds = jnp.asarray(learned["level"]), jnp.asarray(learned["sign"]), jnp.asarray(learned["range"])
+    inside = on_device(ARPHMMParams(*params))
+    bounds = on_device((learned["level"], learned["sign"], learned["range"]))
     out = []
     for begin in range(0, len(belief), BLOCK):
         part, past = belief[begin : begin + BLOCK], np.nan_to_num(lags[begin : begin + BLOCK])
         spare = [(0, BLOCK - len(part))]
         whole = np.pad(part, [*spare, (0, 0)], constant_values=1.0), np.pad(past, [*spare, (0, 0), (0, 0)])
-        found = _crossing_times(plan, inside, key, bounds, jnp.asarray(whole[0]), jnp.asarray(whole[1]))
+        found = _crossing_times(plan, inside, key, bounds, *on_device(whole))
         out.append(np.asarray(found)[: len(part)])
     return np.concatenate(out) if out else np.zeros((0, plan.paths))
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from neurolatent.checks import InputError, at_least, whole_number
-from neurolatent.compiling import compiled
+from neurolatent.compiling import compiled, on_device
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned
@@ -109,8 +108,8 @@ def _own_models(model: ARPHMM, view: View, chosen: np.ndarray, steps: int) -> AR
     ids = np.asarray(view.recording.ids)
     units = view.recording.take(ids[chosen])
     selected = model.select(units, for_training=True, use_knowledge=False)
-    data: Any = jax.tree.map(jnp.asarray, selected.data)
-    start = ARPHMMParams(*(jnp.asarray(p) for p in view.fit.params))
+    data: Any = on_device(selected.data)
+    start = on_device(ARPHMMParams(*view.fit.params))
     return ARPHMMParams(*(np.asarray(leaf) for leaf in _adapted(model, start, data, steps)))
 
 

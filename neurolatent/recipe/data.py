@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from neurolatent.checks import InputError, whole_number
+from neurolatent.compiling import key_of
 from neurolatent.loaders import READERS, SUFFIXES, load
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.precision import in_double
@@ -112,7 +112,7 @@ def simulated(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     wanted = build(Simulation, table, where)
     params = _params(wanted.model, wanted.params, f"{where}.params")
     before = _before(wanted, params.coefficients.shape[1], where, seed)
-    return wanted.model.simulate(params, jax.random.key(seed), [wanted.length] * wanted.sequences, before=before)
+    return wanted.model.simulate(params, key_of(seed), [wanted.length] * wanted.sequences, before=before)
 
 
 def _params(model: ARPHMM, values: Mapping[str, Any], where: str) -> ARPHMMParams:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
 from neurolatent.choices import Engine
+from neurolatent.compiling import key_of
 from neurolatent.models.protocols import HasTwoStages, Latents, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned, Step, replay
@@ -129,7 +130,7 @@ class Fit:
             raise InputError(f"{type(self.model).__name__} has no forecast")
         selected = self.prepared(recording)
         sets = self.parameter_sets()
-        keys = jax.random.split(jax.random.key(seed), len(sets))
+        keys = jax.random.split(key_of(seed), len(sets))
         share = -(-n_paths // len(sets))
         parts = [
             jax.device_get(self.model.forecast(p, selected.data, key, horizon=horizon, n_paths=share))
@@ -195,7 +196,7 @@ class Fit:
     @in_double
     def simulate(self, lengths: list[int], *, seed: int) -> Recording:
         """A recording drawn from the fitted model, in the prepared units, with the true states as ``state``."""
-        return self.model.simulate(self.params, jax.random.key(seed), lengths)
+        return self.model.simulate(self.params, key_of(seed), lengths)
 
     # --- on disk -------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import numpyro
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, whole_number
+from neurolatent.compiling import on_device
 from neurolatent.models.arphmm import density, mstep, selection
 from neurolatent.models.arphmm.data import ARPHMMData
 from neurolatent.models.arphmm.emission import WeightedRows
@@ -399,7 +400,7 @@ class ARPHMM:
         padded[:sequences, :time] = y
         start = self.filter_start(params)
         before = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (units, *np.shape(leaf))), start)
-        inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+        inside = on_device(ARPHMMParams(*params))
         rows = [filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
         return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
 
