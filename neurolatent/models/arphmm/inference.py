@@ -108,9 +108,8 @@ def one_step(
     variance = jnp.diagonal(params.covariance, axis1=1, axis2=2)
     total = jnp.einsum("ntk,ntkd->ntd", weight, variance + (means - mean[:, :, None]) ** 2)
     distance = (data.y[:, :, None] - means) / jnp.sqrt(variance)
-    below = jnp.einsum("ntk,ntkd->ntd", weight, ndtr(distance))
-    above = jnp.einsum("ntk,ntkd->ntd", weight, ndtr(-distance))
-    residual = jnp.where(below < 0.5, ndtri(below), -ndtri(above))
+    below, above = jnp.einsum("ntk,sntkd->sntd", weight, ndtr(jnp.stack([distance, -distance])))
+    residual = jnp.where(below < 0.5, 1.0, -1.0) * ndtri(jnp.minimum(below, above))  # from the tail that is exact
     known = data.predictable[..., None]
     return OneStep(
         jnp.where(known, mean, jnp.nan),
