@@ -90,6 +90,7 @@ def test_resolved_recipe_gives_the_same_fit(fleet, call, tmp_path):
     assert f"report: {tmp_path / 'r' / 'report.html'}" in out
 
 
+@pytest.mark.slow
 def test_existing_run_is_refused_resumed_or_replaced(fleet, call, tmp_path):
     path = write(tmp_path)
     (tmp_path / "r").mkdir()

@@ -54,6 +54,7 @@ def summary(fleet: Path) -> dict:
     return json.loads((fleet / "run" / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_figures_stand_under_every_lines_name(fleet):
     figures = summary(fleet)["figures"]
     scores = ("rmse", "score", "accuracy", "coverage80", "rmse_capped50", "crps")
@@ -73,6 +74,7 @@ def test_figures_stand_under_every_lines_name(fleet):
     assert figures["rul.rmse"] < figures["constant.rul.rmse"]
 
 
+@pytest.mark.slow
 def test_run_holds_the_prognosis_and_its_lines(fleet):
     paths = summary(fleet)["paths"]
     lines = pd.read_csv(paths["lives"])
@@ -83,6 +85,7 @@ def test_run_holds_the_prognosis_and_its_lines(fleet):
     assert "coverage of the 80 % intervals of remaining life" in asked
 
 
+@pytest.mark.slow
 def test_predict_prints_the_units_at_risk_first(fleet, call):
     status, out, _ = call("predict", fleet / "run", fleet / "running.csv", "--horizon", "12", "--json", "--no-cache")
     got = json.loads(out)
@@ -96,6 +99,7 @@ def test_predict_prints_the_units_at_risk_first(fleet, call):
     np.testing.assert_array_equal(risks, want["risk"])
 
 
+@pytest.mark.slow
 def test_predict_takes_the_horizon_of_the_recipe_and_scores_where_the_truth_is_given(fleet, call):
     words = (
         "predict",
@@ -111,6 +115,7 @@ def test_predict_takes_the_horizon_of_the_recipe_and_scores_where_the_truth_is_g
     assert got["figures"]["rul.rmse"] == pytest.approx(summary(fleet)["figures"]["rul.rmse"])
 
 
+@pytest.mark.slow
 def test_check_and_report_know_the_prognosis(fleet, call):
     _, out, _ = call("check", fleet / "run")
     assert "remaining life" in out
@@ -121,6 +126,7 @@ def test_check_and_report_know_the_prognosis(fleet, call):
     assert "How far can remaining life be trusted?" in page
 
 
+@pytest.mark.slow
 def test_odd_units_are_answered_with_a_note_or_refused_alone(fleet, call, tmp_path):
     """One dies in its sensor, one is a training unit, one is two rows short; the others are as before."""
     units, _ = running()
@@ -178,6 +184,7 @@ def test_horizon_needs_a_prognosis(call, tmp_path):
     assert status == cli.REFUSED
 
 
+@pytest.mark.slow
 def test_a_negative_horizon_is_refused(fleet, call):
     status, _, err = call("predict", fleet / "run", fleet / "running.csv", "--horizon", "-3", "--no-cache")
     assert status == cli.REFUSED

@@ -73,6 +73,7 @@ def press_ctrl_c_once(path) -> None:
     threading.Thread(target=wait_and_press, daemon=True).start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warmup", [1, 100_000])
 def test_ctrl_c_returns_the_draws_so_far_or_the_mode(tmp_path, warmup):
     endless = NUTS(chains=2, warmup=warmup, draws=100_000, start=EM(steps=10, restarts=1))

@@ -93,6 +93,7 @@ def test_poorer_guides_lie_lower(one_feature, guide):
     assert guide == "low_rank" or bound < best - 3 * (noise + also)
 
 
+@pytest.mark.slow
 def test_draws_are_labelled_double_and_valid(tiny):
     assert not jax.config.jax_enable_x64
     posterior, stats = tiny.idata["posterior"], tiny.idata["sample_stats"]
@@ -108,11 +109,13 @@ def test_draws_are_labelled_double_and_valid(tiny):
     assert tiny.idata["trace"]["objective"].shape == (1, 400)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_seconds", [0.0, 60.0])
 def test_cuts_into_chunks_change_nothing(tiny, chunk_seconds):
     assert_same(tiny, small.fit(TINY, run=Run(chunk_seconds=chunk_seconds)))
 
 
+@pytest.mark.slow
 def test_a_saved_fit_comes_back_with_its_draws(tiny, tmp_path):
     again = nl.Fit.load(tiny.save(tmp_path / "fit.nc"))
     assert_same(tiny, again)
@@ -121,6 +124,7 @@ def test_a_saved_fit_comes_back_with_its_draws(tiny, tmp_path):
     assert str(nl.check(again)) == str(nl.check(tiny))
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_there_and_resume_is_uninterrupted_to_the_bit(tmp_path):
     engine = dataclasses.replace(TINY, steps=15_000, n_particles=1)
     press_ctrl_c_once(tmp_path / "checkpoint" / NAME)
@@ -154,6 +158,7 @@ class Spoiled:
     )
 
 
+@pytest.mark.slow
 def test_an_elbo_that_is_no_number_is_named_and_left_out(tiny):
     limit = float(np.quantile(tiny.draws.coefficients[0, :, 0, 0, 0], 0.9))
     with precision.double():
@@ -196,6 +201,7 @@ def test_pareto_k_of_a_narrow_normal_guide(width):
     assert np.isnan(_pareto_k(np.array([0.0, np.inf])))
 
 
+@pytest.mark.slow
 def test_check_tells_a_good_guide_from_a_bad_one():
     """Many rows make the posterior Gaussian; far from zero a diagonal misses how slope and intercept hang together.
 
@@ -215,6 +221,7 @@ def test_check_tells_a_good_guide_from_a_bad_one():
     assert "multivariate guide" in found["diagonal"].advice
 
 
+@pytest.mark.slow
 def test_a_recipe_runs(tmp_path):
     engine = {"name": "svi", "guide": "low_rank", "rank": 2, "steps": 300, "n_draws": 50, "start": {"steps": 20}}
     outcome = run_recipe(read_recipe(write(tmp_path, recipe(engine=engine))))

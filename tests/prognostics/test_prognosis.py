@@ -162,6 +162,7 @@ def test_the_longest_life_is_not_known_to_the_fold_that_holds_it_out():
     assert max(caps.values()) == units.lengths[longest] - 1
 
 
+@pytest.mark.slow
 def test_what_read_outs_without_states_learn_is_shared_and_changes_no_answer():
     units, shared = fleet(), {}
     plain = fit(ARPHMM(2, n_substates=2), units, [HealthIndicator()], seed=0)

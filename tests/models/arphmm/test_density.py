@@ -60,7 +60,13 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize(("model", "features"), PROGRAMS.values(), ids=PROGRAMS)
+OFTEN = ("covariance full", "sub-states", "order 2")  # the rest is slow to compile
+
+
+@pytest.mark.parametrize(
+    ("model", "features"),
+    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.slow) for n, case in PROGRAMS.items()],
+)
 def test_program_has_the_density_of_the_engine_and_of_scipy(model, features):
     case = twin.random_case(5, model, [6, 5], features, missing=0.1, zeros=0.2 if model.n_states == 2 else 0.0)
     params = twin.random_params(6, model, features)
@@ -88,6 +94,7 @@ def test_prior_allows_a_zero_where_the_concentration_is_one():
         np.testing.assert_allclose(at_zero, twin.log_prior(model, params, data.scale), rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "features", "missing"),
     [

@@ -40,7 +40,13 @@ BOTH = {
 }
 
 
-@pytest.mark.parametrize(("model", "use_prior"), BOTH.values(), ids=BOTH)
+OFTEN = ("full", "diag, sub-states", "tied, likelihood")  # the rest is slow to compile
+
+
+@pytest.mark.parametrize(
+    ("model", "use_prior"),
+    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.slow) for n, case in BOTH.items()],
+)
 def test_objective_never_falls(model, use_prior):
     @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1.0, 1e4]), st.sampled_from([0.0, 1e3]))

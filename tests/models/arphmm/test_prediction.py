@@ -70,6 +70,7 @@ def test_where_nothing_can_be_continued_the_forecast_is_missing():
     assert np.isfinite(paths[1]).all()
 
 
+@pytest.mark.slow
 def test_forecast_without_lags_follows_the_chain():
     model = ARPHMM(3, order=0, transitions="left_right")
     params = ARPHMMParams(

@@ -1,6 +1,7 @@
 """EM of every variant: it never falls, its priors are those of the program, and one state is a plain GLM."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -62,10 +63,14 @@ def trained(model: HMMGLM, made: Recording, settings: EM | None = None) -> tuple
 
 
 OFTEN = ("counts, own taps", "choices, lapses", "shared bias", "hierarchical", "one-hot")  # the rest is slow to compile
-EVERY = [pytest.param(n, marks=() if n in OFTEN else pytest.mark.slow) for n in (*twin.MODELS, *PRIORS)]
 
 
-@pytest.mark.parametrize("name", EVERY)
+def now_and_then(names: Iterable[str]) -> list:
+    """The cases, those that are not run often marked as slow."""
+    return [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", now_and_then([*twin.MODELS, *PRIORS]))
 def test_em_never_falls_and_ends_in_states_that_sum_to_one(name):
     model = twin.MODELS.get(name) or PRIORS[name]
     out, data = trained(model, recording(name))
@@ -95,7 +100,7 @@ def test_at_the_optimum_the_shared_bias_has_no_slope():
     np.testing.assert_allclose(slope, 0.0, atol=2e-2)
 
 
-@pytest.mark.parametrize("name", [*twin.MODELS, "hierarchical", "shared bias", "horseshoe", "spike-slab"])
+@pytest.mark.parametrize("name", now_and_then([*twin.MODELS, "hierarchical", "shared bias", "horseshoe", "spike-slab"]))
 def test_the_program_has_the_density_of_em(name):
     others = {"horseshoe": Horseshoe(), "spike-slab": SpikeSlab()}
     model = twin.MODELS.get(name) or PRIORS.get(name) or HMMGLM(2, prior=others[name])
