@@ -33,7 +33,7 @@ def on_device(tree: Any) -> Any:
 def key_of(seed: int) -> PRNGKeyArray:
     """The key that ``jax.random.key`` makes of a seed, without compiling its program."""
     words = np.array([seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF], np.uint32)
-    return jax.random.wrap_key_data(words, impl="threefry2x32")
+    return jax.random.wrap_key_data(jax.device_put(words), impl="threefry2x32")
 
 
 def compiled(*, static: Sequence[int] = (), runs_once: bool = False) -> Callable[[F], F]:

@@ -14,7 +14,7 @@ from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, ModelWarning, Selected
+from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, ModelWarning, Refuses, Selected
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -60,9 +60,8 @@ def fit(
     """
     whole_number("seed", seed, 0)
     engine, run = engine or DEFAULT_ENGINES[type(model)](model), run or Run()
-    unfit = getattr(model, "unfit_engines", {}).get(type(engine).__name__)
-    if unfit:
-        raise InputError(unfit)
+    if isinstance(model, Refuses) and type(engine).__name__ in model.unfit_engines:
+        raise InputError(model.unfit_engines[type(engine).__name__])
     with warnings.catch_warnings(record=True) as caught:
         for kind in NOTICED:
             warnings.simplefilter("always", kind)
@@ -71,7 +70,7 @@ def fit(
     noticed = [w for w in caught if issubclass(w.category, NOTICED)]
     for other in [w for w in caught if w not in noticed]:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    signal = model.signal_of(selected.recording)  # type: ignore[attr-defined]
+    signal = model.signal_of(selected.recording)
     facts = facts_of(selected.recording, signal) | {"channels": applied.recording.signal(signal).names}
     identity = {"model": encode(model), "engine": encode(engine), "seed": seed, "data": facts["fingerprint"]}
     identity |= {"knowledge": facts["knowledge"], "inputs": digest(selected.data), "versions": versions()}

@@ -135,7 +135,21 @@ def library_faults(sources: dict[str, str]) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("faults", [arrow_faults, circle_faults, library_faults])
+def sibling_faults(sources: dict[str, str]) -> list[str]:
+    """Models that look into another model: what two of them need stands in a room below, or beside them."""
+    models = [module.removesuffix(".model") for module in sources if module.endswith(".model")]
+    return [
+        f"{module} looks into {other}"
+        for own in models
+        for module in sources
+        if is_within(module, own)
+        for target in imported(module, sources)
+        for other in models
+        if other != own and is_within(target, other)
+    ]
+
+
+@pytest.mark.parametrize("faults", [arrow_faults, circle_faults, library_faults, sibling_faults])
 def test_package_keeps_the_law(faults):
     assert faults(read_package()) == []
 
@@ -146,6 +160,9 @@ CLEAN = {
     "neurolatent.checks": "import difflib",
     "neurolatent.models": "from neurolatent.models.arphmm import ARPHMM",
     "neurolatent.models.arphmm": "from neurolatent.models.protocols import Model\nfrom neurolatent.ops import hmm",
+    "neurolatent.models.arphmm.model": "from neurolatent.models.arphmm import ARPHMM",
+    "neurolatent.models.dkf": "",
+    "neurolatent.models.dkf.model": "from neurolatent.models.protocols import Model",
     "neurolatent.models.protocols": "from typing import Protocol",
     "neurolatent.ops": "",
     "neurolatent.ops.hmm": "import functools\nimport jax.numpy as jnp\nfrom neurolatent.ops.scan import run",
@@ -171,6 +188,13 @@ PLANTED = [
     (arrow_faults, "engines.em", "", "engines has no __init__.py"),
     (circle_faults, "ops.scan", "from neurolatent.ops import hmm", "circle: "),
     (circle_faults, "models.protocols", "def f():\n    from neurolatent.models import ARPHMM", "circle: "),
+    (sibling_faults, "models.dkf.data", "from neurolatent.models.arphmm.data import pad", "looks into"),
+    (
+        sibling_faults,
+        "models.dkf.model",
+        "def f():\n    from neurolatent.models import arphmm",
+        "models.dkf.model looks",
+    ),
     (library_faults, "fitting", "import arviz_base as azb", "fitting imports arviz_base"),
     (library_faults, "fitting", "from matplotlib import pyplot", "fitting imports matplotlib"),
     (library_faults, "models.arphmm", "def f():\n    from rich.table import Table", "models.arphmm imports rich"),
@@ -181,7 +205,9 @@ PLANTED = [
 
 
 def test_checker_passes_a_clean_package():
-    assert arrow_faults(CLEAN) + circle_faults(CLEAN) + library_faults(CLEAN) == []
+    assert [
+        fault for faults in (arrow_faults, circle_faults, library_faults, sibling_faults) for fault in faults(CLEAN)
+    ] == []
 
 
 @pytest.mark.parametrize(("faults", "module", "source", "message"), PLANTED)

@@ -76,7 +76,7 @@ def prediction_rows(fit: Fit) -> Iterable[Row]:
     Residuals of counts and choices are not normal: of these the variance is asked for instead of a coverage.
     """
     latents = fit.idata["latents"]
-    if not getattr(fit.model, "residual_is_normal", True):
+    if not fit.model.residual_is_normal:
         return _pearson_rows(latents["residual"].values, latents["sample_sequence"].values)
     if "residual" not in latents:
         return []
@@ -163,8 +163,6 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 def dynamics_rows(fit: Fit) -> Iterable[Row]:
     """Is each state's autoregression stable?"""
-    if not hasattr(fit.params, "coefficients"):
-        return []
     if "coefficients" not in fit.params._fields:
         return []
     coefficients = np.asarray(fit.params.coefficients)

@@ -45,6 +45,15 @@ class Step(NamedTuple):
 class Model(Protocol):
     """A model: the analyst's choices, nothing learned."""
 
+    def signal_of(self, recording: Recording) -> str:
+        """Name of the signal that is modelled; refuses where it cannot be told."""
+        ...
+
+    @property
+    def residual_is_normal(self) -> bool:
+        """Whether ``residual`` is standard normal if the model is right."""
+        ...
+
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool) -> Selected:
         """Arrays of the recording, padded; refuses what cannot be learned from."""
         ...
@@ -124,6 +133,36 @@ class HasDensity(Protocol):
 
     def relabel(self, draws: Params, reference: Params, data: Data) -> Params:
         """Draws (leading axis) with their states matched to a reference."""
+        ...
+
+
+@runtime_checkable
+class Forecasts(Protocol):
+    """Can go on from the last belief."""
+
+    def forecast(
+        self, params: Params, data: Data, key: PRNGKeyArray, *, horizon: int, n_paths: int
+    ) -> tuple[Array, Array]:
+        """Simulated samples (sequences, paths, horizon, features) and states after the end of each sequence."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Can filter samples as they come."""
+
+    def stream(self, params: Params) -> Any:
+        """A running filter with ``update`` and ``reset``."""
+        ...
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """Cannot be fitted by some engine that its methods would suit, and says why."""
+
+    @property
+    def unfit_engines(self) -> Mapping[str, str]:
+        """Names of engines to the reason."""
         ...
 
 

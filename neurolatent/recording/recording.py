@@ -262,16 +262,27 @@ class Recording:
         at = np.clip(np.round(fraction * self.lengths).astype(int), 1, self.lengths - 1)
         return self.cut(0, at), self.cut(at)
 
+    def with_channels(self, signal: str, names: Sequence[str]) -> "Recording":
+        """With these channels of a signal, in this order; with all of them where none is named.
+
+        Raises:
+            InputError: An unknown channel; the message names the close matches.
+        """
+        numbers = self._numbers_of_channels(signal, names)
+        return self.with_signal(signal, self.signal(signal).pick(numbers)) if len(numbers) else self
+
+    def _numbers_of_channels(self, signal: str, names: Sequence[str]) -> np.ndarray:
+        known = self.signal(signal).names
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            where = place(self.title, f"signal {signal}")
+            raise InputError(f"{where}: no channel {unknown[0]!r}. {did_you_mean(unknown[0], known)}")
+        return np.array([known.index(name) for name in names], int)
+
     def split_channels(self, signal: str, names: Sequence[str]) -> tuple["Recording", "Recording"]:
         """Two recordings: the named channels of a signal, and the other channels of it."""
         whole = self.signal(signal)
-        unknown = [n for n in names if n not in whole.names]
-        if unknown:
-            raise InputError(
-                f"{place(self.title, f'signal {signal}')}: no channel {unknown[0]!r}. "
-                f"{did_you_mean(unknown[0], whole.names)}"
-            )
-        inside = np.isin(whole.names, list(names))
+        inside = np.isin(np.arange(whole.n_channels), self._numbers_of_channels(signal, names))
         if inside.all() or not inside.any():
             raise InputError(f"{place(self.title, f'signal {signal}')}: the split leaves one side without a channel")
         notes = [f"kept {keep.sum()} of {len(keep)} channels of {signal}" for keep in (inside, ~inside)]

@@ -58,7 +58,7 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     parts += climb(material, painter)
     if fit.draws is not None:
         parts += guide(material) if isinstance(fit.engine, SVI) else sampler(material, painter)
-    parts += calibration(material, painter) if getattr(fit.model, "residual_is_normal", True) else []
+    parts += calibration(material, painter) if fit.model.residual_is_normal else []
     return Section("diagnostics", "Is the fit to be believed?", parts)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neurolatent.models.protocols import Forecasts
 from neurolatent.plots.style import with_unit
 from neurolatent.plots.unit import Fan, UnitView, unit_figure
 from neurolatent.recording import Recording
@@ -156,7 +157,7 @@ def forecasts(material: Material) -> xr.Dataset | None:
     """Forecasts of the running units that are shown."""
     failed = dict(zip(material.fleet["unit"], material.fleet["failed"], strict=True))
     running = [name for name in material.shown if not failed[name]]
-    if not running or not hasattr(material.fit.model, "forecast"):
+    if not running or not isinstance(material.fit.model, Forecasts):
         return None
     ahead = int(np.clip(FORECAST_SHARE * np.median(material.recording.lengths), 5, LONGEST_FORECAST))
     units: Recording = material.recording.take(running)

@@ -11,7 +11,7 @@ import xarray as xr
 from neurolatent.checks import InputError, whole_number
 from neurolatent.choices import Engine
 from neurolatent.compiling import key_of
-from neurolatent.models.protocols import HasTwoStages, Latents, Selected
+from neurolatent.models.protocols import Forecasts, HasTwoStages, Latents, Selected, Streams
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned, Step, replay
 from neurolatent.recording import Recording
@@ -126,7 +126,7 @@ class Fit:
         """
         whole_number("horizon", horizon, 1)
         whole_number("n_paths", n_paths, 1)
-        if not hasattr(self.model, "forecast"):
+        if not isinstance(self.model, Forecasts):
             raise InputError(f"{type(self.model).__name__} has no forecast")
         selected = self.prepared(recording)
         sets = self.parameter_sets()
@@ -184,7 +184,7 @@ class Fit:
         Raises:
             InputError: A model without one, or a preparation, which only whole recordings go through.
         """
-        if not hasattr(self.model, "stream"):
+        if not isinstance(self.model, Streams):
             raise InputError(f"{type(self.model).__name__} has no stream(); it has filter_start and filter_step")
         if self.prepare:
             raise InputError(

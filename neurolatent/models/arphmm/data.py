@@ -34,14 +34,6 @@ class ARPHMMData(NamedTuple):
     scale: Scale
 
 
-def padded_length(longest: int) -> int:
-    """The padded length: one of few sizes, so that similar recordings share one compiled program."""
-    if longest <= 64:
-        return max(8, -(-longest // 8) * 8)
-    step = 2 ** (int(np.log2(longest)) - 3)
-    return -(-longest // step) * step
-
-
 class Lagged(NamedTuple):
     """Targets and regressors of every sample, sequences end to end, and what of them was observed."""
 
@@ -70,16 +62,6 @@ def lagged(signal: Signal, lengths: np.ndarray, order: int, *, pads_start: bool)
     continuable = seen & known[order - 1] if order else known[0]
     z = np.concatenate([*blocks, np.ones((len(y), 1))], axis=1)
     return Lagged(y, z, seen & known[order], known[order], continuable)
-
-
-def pad(flat: np.ndarray, lengths: np.ndarray, skip: int, longest: int, filler: float | bool) -> np.ndarray:
-    """(samples, ...) as (sequences, longest, ...), without the first ``skip`` samples of each sequence."""
-    out = np.full((len(lengths), longest, *flat.shape[1:]), filler, flat.dtype)
-    ends = np.cumsum(lengths)
-    for number, (end, length) in enumerate(zip(ends, lengths, strict=True)):
-        kept = max(length - skip, 0)
-        out[number, :kept] = flat[end - kept : end]
-    return out
 
 
 def data_scale(y: np.ndarray, z: np.ndarray, usable: np.ndarray) -> Scale:

@@ -163,7 +163,7 @@ class ARPHMM:
     def modelled_values(self, recording: Recording) -> Float[np.ndarray, "samples features"]:
         """Values of the signal that is modelled, sequences end to end; NaN where nothing was observed."""
         name = self.signal_of(recording)
-        signal = selection.with_channels(recording, name, self.channels).signal(name)
+        signal = recording.with_channels(name, self.channels).signal(name)
         return np.where(signal.observed, signal.values, np.nan).reshape(len(signal.values), -1)
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
@@ -174,7 +174,7 @@ class ARPHMM:
             IncompatibleKnowledgeError: Knowledge that leaves no path of states, naming sequence and row.
         """
         name = self.signal_of(recording)
-        recording = selection.with_channels(recording, name, self.channels)
+        recording = recording.with_channels(name, self.channels)
         refused: dict[str, str] = {}
         if for_training:
             selection.refuse_untrainable(recording, name, self.order)

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
-from scipy import special
 
 from neurolatent.checks import InputError, at_least
 from neurolatent.models.arphmm.data import Scale
+from neurolatent.ops.dirichlet import dirichlet_log_density
 from neurolatent.ops.mniw import inverse_wishart_log_density, matrix_normal_log_density
 
 
@@ -82,24 +82,6 @@ def concentrations(
     initial[0] = first
     rows = np.where(np.eye(n_states, dtype=bool), stay, 1.0)
     return initial, np.where(allowed, rows, 0.0)
-
-
-def dirichlet_log_density(
-    rows: Float[Array, "rows states"], concentration: Float[np.ndarray, "rows states"]
-) -> Float[Array, ""]:
-    """Summed log density of Dirichlet rows, each over the entries with a positive concentration.
-
-    A row with a single possible entry has no density. Entries with concentration 1 do not enter, so that a zero
-    there is harmless; entries above 1 must be positive.
-    """
-    counted = concentration > 1
-    power = np.where(counted, concentration - 1, 0.0)
-    varies = (concentration > 0).sum(axis=1) > 1
-    normaliser = special.gammaln(concentration.sum(axis=1)) - np.where(
-        concentration > 0, special.gammaln(np.maximum(concentration, 1e-300)), 0.0
-    ).sum(axis=1)
-    logs = jnp.log(jnp.where(counted & varies[:, None], rows, 1.0))
-    return jnp.sum(power * logs) + normaliser[varies].sum()
 
 
 def chain_log_prior(

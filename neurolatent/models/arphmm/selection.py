@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from neurolatent.checks import IncompatibleKnowledgeError, InputError, did_you_mean, place
-from neurolatent.models.arphmm.data import ARPHMMData, Lagged, Scale, data_scale, lagged, pad, padded_length
+from neurolatent.checks import IncompatibleKnowledgeError, InputError, place
+from neurolatent.models.arphmm.data import ARPHMMData, Lagged, Scale, data_scale, lagged
+from neurolatent.ops.padding import pad, padded_length
 from neurolatent.recording import Recording
 
 
@@ -43,24 +44,6 @@ def _training_scale(rows: Lagged, recording: Recording, name: str, order: int) -
             f"(observed together with the {order} before them). Leave it out, or lower the order."
         )
     return scale
-
-
-def with_channels(recording: Recording, name: str, channels: tuple[str, ...]) -> Recording:
-    """The recording with these channels of a signal, in this order; all of them where none is named.
-
-    Raises:
-        InputError: An unknown channel; the message names the close matches.
-    """
-    whole = recording.signal(name)
-    unknown = [c for c in channels if c not in whole.names]
-    if unknown:
-        raise InputError(
-            f"{place(recording.name, f'signal {name}')}: no channel {unknown[0]!r}. "
-            f"{did_you_mean(unknown[0], whole.names)}"
-        )
-    if not channels:
-        return recording
-    return recording.with_signal(name, whole.pick(np.array([whole.names.index(c) for c in channels])))
 
 
 def refuse_untrainable(recording: Recording, name: str, order: int) -> None:

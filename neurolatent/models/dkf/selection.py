@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from neurolatent.checks import InputError, place
-from neurolatent.models.arphmm.data import pad, padded_length
+from neurolatent.ops.padding import pad, padded_length
 from neurolatent.recording import Recording, Signal
 
 COLLINEAR = 1e12  # condition number of the targets' covariance above which they are refused

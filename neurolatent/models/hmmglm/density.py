@@ -9,11 +9,11 @@ import numpyro.distributions as dist
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
-from neurolatent.models.arphmm.prior import dirichlet_log_density
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.priors import normal_log_density
 from neurolatent.models.hmmglm.update import NOISE_RATE, NOISE_SHAPE
+from neurolatent.ops.dirichlet import dirichlet_log_density
 
 
 def sample_params(model: Any, data: HMMGLMData) -> HMMGLMParams:

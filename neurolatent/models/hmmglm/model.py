@@ -23,7 +23,6 @@ import numpyro
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, positive, whole_number
-from neurolatent.models.arphmm.selection import with_channels
 from neurolatent.models.hmmglm import density, names
 from neurolatent.models.hmmglm import select as door
 from neurolatent.models.hmmglm.data import HMMGLMData
@@ -236,7 +235,7 @@ class HMMGLM:
     def modelled_values(self, recording: Recording) -> Float[np.ndarray, "samples features"]:
         """Values of the signal that is modelled, sequences end to end; NaN where nothing was observed."""
         name = self.signal_of(recording)
-        signal = with_channels(recording, name, self.channels).signal(name)
+        signal = recording.with_channels(name, self.channels).signal(name)
         return np.where(signal.observed, signal.values, np.nan).reshape(len(signal.values), -1)
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
@@ -246,7 +245,7 @@ class HMMGLM:
             InputError: Signals of another kind, labels beyond the classes; at training what cannot be learned from.
         """
         name = self.signal_of(recording)
-        recording = with_channels(recording, name, self.channels)
+        recording = recording.with_channels(name, self.channels)
         y, seen = door.targets_of(recording.signal(name), self.family, place(recording.title, f"signal {name}"))
         covariates = self.covariates_of(recording)
         x, labels = door.columns_of(recording, covariates, self.covariate_channels)

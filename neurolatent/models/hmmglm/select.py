@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurolatent.checks import InputError, place
-from neurolatent.models.arphmm.data import pad, padded_length
-from neurolatent.models.arphmm.selection import with_channels
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.families import AnyFamily, Bernoulli, Categorical, Gaussian, Poisson
 from neurolatent.models.hmmglm.history import Kernel, filtered_history
 from neurolatent.models.protocols import ModelWarning
+from neurolatent.ops.padding import pad, padded_length
 from neurolatent.recording import Recording, Signal
 
 FEW_SPIKES = 10  # spec of the method, section 12
@@ -59,7 +58,7 @@ def columns_of(recording: Recording, name: str | None, channels: tuple[str, ...]
     """Values of a continuous signal, 0 where not observed, and their names; the channel ``bias`` is left out."""
     if name is None:
         return np.zeros((recording.n_samples, 0)), []
-    signal = with_channels(recording, name, channels).signal(name)
+    signal = recording.with_channels(name, channels).signal(name)
     if signal.kind not in ("continuous", "binary"):
         raise InputError(
             f"{place(recording.title, f'signal {name}')}: covariates are continuous, this is of kind {signal.kind!r}"

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from neurolatent import precision
-from neurolatent.models.arphmm.data import lagged, pad
+from neurolatent.models.arphmm.data import lagged
 from neurolatent.models.arphmm.emission import WeightedRows, log_emission, residual_scatter, weighted_moments
 from neurolatent.models.arphmm.mstep import shaped_covariance, update_initial, update_transition
 from neurolatent.models.arphmm.structure import pooled_jumps
 from neurolatent.ops import hmm
 from neurolatent.ops.mniw import regression_mode
+from neurolatent.ops.padding import pad
 from neurolatent.recording import make_signal
 
 CLOSE = {"rtol": 0, "atol": 1e-7}
