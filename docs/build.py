@@ -96,7 +96,7 @@ MAKERS = {".md": from_markdown, ".json": from_json, ".py": from_notebook}
 
 # Heading in the index, and the files under it.
 SECTIONS = {
-    "Start": ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"],
+    "Start": ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/design.md"],
     "Models": ["models/*.md"],
     "Data": ["data/*.md"],
     "Notebooks": ["notebooks/*.md", "notebooks/*.py"],
