@@ -33,8 +33,37 @@ class EM:
 
 
 @dataclass(frozen=True)
+class TwoStage:
+    """A regression on one part of the training rows and its noise on another, which it has not seen.
+
+    The share and the random split are those of Burkhart et al. (2020); the folds are ours.
+    """
+
+    share: float | int = 0.7  # of the training rows, for the regression; the others are for its noise
+    split: Literal["random", "blocks"] = "random"  # blocks: the first rows, then the others
+    refit: bool = True  # at the end the regression learns all rows, its bandwidths and scales kept
+    in_sample: bool = False  # the noise from the rows of the regression: far too small, only where it is asked for
+    calibrate: bool = False  # rescale all covariances so that 95 % ellipses hold 95 % of held-out rows
+    folds: int = 5  # blocks of time that the calibration holds out in turn
+    state_draws: int = 0  # of how the state moves, whose uncertainty then widens what is decoded; 0 for none
+
+    def __post_init__(self) -> None:
+        one_of("split", self.split, ("random", "blocks"))
+        whole_number("folds", self.folds, 2)
+        whole_number("state_draws", self.state_draws, 0)
+        if not 0 < self.share < 1:
+            raise InputError(
+                f"share must lie strictly between 0 and 1, got {self.share}: the noise is learned from rows that the "
+                "regression has not seen. in_sample=True takes its own rows, and makes it far too small."
+            )
+
+
+@dataclass(frozen=True)
 class NUTS:
-    """The no-U-turn sampler on the model's NumPyro program, started near the mode that EM finds."""
+    """The no-U-turn sampler on the model's NumPyro program, started near the mode that EM finds.
+
+    A model that learns in two stages starts from these: from ``start`` where it is a TwoStage, else from TwoStage().
+    """
 
     chains: int = 4
     warmup: int = 1000
@@ -42,7 +71,7 @@ class NUTS:
     target_accept: float = 0.9
     max_tree_depth: int = 10
     jitter: float | int = 0.1  # spread of the starts around the mode, in standard deviations of the posterior there
-    start: EM = field(default_factory=EM)
+    start: EM | TwoStage = field(default_factory=EM)
 
     def __post_init__(self) -> None:
         for name in ("chains", "warmup", "draws", "max_tree_depth"):
@@ -69,7 +98,7 @@ class SVI:
     n_draws: int = 1000  # from the guide at the end
     window: int | None = None  # steps over which the ELBO is averaged to see whether it still rises; None: a tenth
     tolerance: float | int = 0.1  # nats; a smaller rise from window to window counts as none
-    start: EM = field(default_factory=EM)
+    start: EM | TwoStage = field(default_factory=EM)
 
     def __post_init__(self) -> None:
         one_of("guide", self.guide, GUIDES)
@@ -93,30 +122,6 @@ class SVI:
     def plateau(self) -> int:
         """Steps in each of the two windows that are compared."""
         return self.window or max(self.steps // 10, 2)
-
-
-@dataclass(frozen=True)
-class TwoStage:
-    """A regression on one part of the training rows and its noise on another, which it has not seen.
-
-    The share and the random split are those of Burkhart et al. (2020); the folds are ours.
-    """
-
-    share: float | int = 0.7  # of the training rows, for the regression; the others are for its noise
-    split: Literal["random", "blocks"] = "random"  # blocks: the first rows, then the others
-    refit: bool = True  # at the end the regression learns all rows, its bandwidths and scales kept
-    in_sample: bool = False  # the noise from the rows of the regression: far too small, only where it is asked for
-    calibrate: bool = False  # rescale all covariances so that 95 % ellipses hold 95 % of held-out rows
-    folds: int = 5  # blocks of time that the calibration holds out in turn
-
-    def __post_init__(self) -> None:
-        one_of("split", self.split, ("random", "blocks"))
-        whole_number("folds", self.folds, 2)
-        if not 0 < self.share < 1:
-            raise InputError(
-                f"share must lie strictly between 0 and 1, got {self.share}: the noise is learned from rows that the "
-                "regression has not seen. in_sample=True takes its own rows, and makes it far too small."
-            )
 
 
 Engine = EM | NUTS | SVI | TwoStage

@@ -20,6 +20,6 @@ def check(fit: Fit) -> Diagnosis:
     unseen rows, stability, bins in which a rule stepped in or that were skipped, coverage after a calibration.
     """
     if isinstance(fit.model, HasTwoStages):
-        return Diagnosis((completed(fit), *decoding_rows(fit)))
+        return Diagnosis((completed(fit), *engine_rows(fit), *decoding_rows(fit)))
     rows = [completed(fit), *engine_rows(fit), *state_rows(fit), *prediction_rows(fit), *dynamics_rows(fit)]
     return Diagnosis(tuple(rows))

@@ -9,12 +9,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.infer.util import constrain_fn
 
-from neurolatent.choices import EM, Run
+from neurolatent.choices import EM, Run, TwoStage
 from neurolatent.compiling import compiled, on_device
-from neurolatent.engines import em
+from neurolatent.engines import em, twostage
 from neurolatent.engines.frame import Frame, at_peak
 from neurolatent.engines.trained import Trained
-from neurolatent.models.protocols import Data, HasDensity
+from neurolatent.models.protocols import Data, DrawsPart, HasDensity, HasTwoStages
 
 
 class Start(NamedTuple):
@@ -25,9 +25,12 @@ class Start(NamedTuple):
     data: Data  # on the device
 
 
-def at_mode(settings: EM, model: HasDensity, data: Data, key: PRNGKeyArray) -> Start:
-    """Run EM, and look at the density around what it found."""
-    mode = em.run(settings, model, data, key, options=Run(), identity={})  # type: ignore[arg-type]
+def at_mode(settings: EM | TwoStage, model: HasDensity, data: Data, key: PRNGKeyArray) -> Start:
+    """Run EM or the two stages, whichever the model learns by, and look at the density around what they found."""
+    if isinstance(model, HasTwoStages):
+        mode = twostage.run(settings if isinstance(settings, TwoStage) else TwoStage(), model, data, key)
+    else:
+        mode = em.run(settings, model, data, key, options=Run(), identity={})  # type: ignore[arg-type]
     device_data = on_device(data)
     if mode.interrupted:
         return Start(mode, None, device_data)
@@ -44,16 +47,17 @@ def as_parameters(
     model: HasDensity, start: Start, frame: Frame, rows: Sequence[Float[Array, "draws dimension"]]
 ) -> Any:
     """Draws of each chain, in the coordinates of the frame, as parameters (chain, draw), matched to the mode."""
-    kind = type(start.mode.params)
+    kind = model.drawn if isinstance(model, DrawsPart) else type(start.mode.params)
     values = [jax.device_get(_constrained(model, frame, start.data, chain)) for chain in rows]
     parts = [kind(*(value[name] for name in kind._fields)) for value in values]
     matched = [model.relabel(part, start.mode.params, start.data) for part in parts]
     return kind(*(np.stack([np.asarray(leaf) for leaf in leaves]) for leaves in zip(*matched, strict=True)))
 
 
-def mean_of(draws: Any) -> Any:
-    """The mean over chains and draws."""
-    return type(draws)(*(leaf.mean(axis=(0, 1)) for leaf in draws))
+def mean_of(draws: Any, model: HasDensity, mode: Trained) -> Any:
+    """The parameters at the mean over chains and draws; what is not drawn is that of the mode."""
+    mean = type(draws)(*(leaf.mean(axis=(0, 1)) for leaf in draws))
+    return model.under(mode.params, mean) if isinstance(model, DrawsPart) else mean
 
 
 @compiled(static=(0,))

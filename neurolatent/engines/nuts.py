@@ -133,7 +133,7 @@ def _conclude(settings: NUTS, model: HasDensity, start: Start, ended: Ended) -> 
     if divergences:
         warnings.append(f"{divergences} divergences; raise target_accept, or state more knowledge of the states.")
     return Trained(
-        mean_of(draws),
+        mean_of(draws, model, start.mode),
         draws,
         trace,
         kept == settings.draws and not divergences,

@@ -143,7 +143,7 @@ def _conclude(settings: SVI, model: HasDensity, start: Start, ended: Ended, key:
     objective = np.asarray(ended.state.objective)[: int(ended.state.taken)]
     warnings = _warnings(settings, objective, ended.interrupted)
     return Trained(
-        mean_of(draws),
+        mean_of(draws, model, start.mode),
         draws,
         {"objective": objective[None], "best": np.zeros((), int), "lp": made.lp[None], "log_q": made.log_q[None]},
         not warnings and not ended.interrupted,

@@ -19,4 +19,4 @@ def run(settings: TwoStage, model: HasTwoStages, data: Data, key: PRNGKeyArray) 
     learned: Any = model.two_stage(settings, data, generator)
     trace = {name: np.asarray(value) for name, value in learned.statistics.items()}
     seconds = time.perf_counter() - begin
-    return Trained(learned.params, None, trace, True, False, (), 0.0, seconds)
+    return Trained(learned.params, learned.draws, trace, True, False, (), 0.0, seconds)

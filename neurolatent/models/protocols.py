@@ -1,6 +1,6 @@
 """What the engines and the result ask of a model: interfaces only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -163,6 +163,24 @@ class Refuses(Protocol):
     @property
     def unfit_engines(self) -> Mapping[str, str]:
         """Names of engines to the reason."""
+        ...
+
+
+@runtime_checkable
+class DrawsPart(Protocol):
+    """Draws a part of its parameters only; the others are the same under every draw."""
+
+    @property
+    def drawn(self) -> Any:
+        """The NamedTuple of that part; its fields are sites of the program."""
+        ...
+
+    def under(self, params: Params, draw: Any) -> Params:
+        """The parameters with the part of one draw."""
+        ...
+
+    def posteriors(self, sets: Sequence[Params], data: Data) -> list[Latents]:
+        """Latent quantities under parameters that differ in that part only; what they share is computed once."""
         ...
 
 

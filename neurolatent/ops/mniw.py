@@ -11,9 +11,11 @@ Reference: Murphy (2012), Machine Learning, section 7.6 for the conjugate update
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.scipy.special import multigammaln
 from jaxtyping import Array, Float
+from scipy.stats import invwishart
 
 LOG_2PI = 1.8378770664093453
 
@@ -93,3 +95,37 @@ def regression_mode(
     scale = jnp.sqrt(jnp.diagonal(posterior))  # equilibrated: lagged smooth series are nearly collinear
     factor = jnp.linalg.cholesky(posterior / jnp.outer(scale, scale))
     return cho_solve((factor, True), (right / scale).T).T / scale
+
+
+class Family(NamedTuple):
+    """One member of the family, on the host."""
+
+    mean: Float[np.ndarray, "features regressors"]  # M
+    precision: Float[np.ndarray, "regressors regressors"]  # K
+    freedom: float  # nu
+    scale: Float[np.ndarray, "features features"]  # S
+
+
+def conjugate(prior: Family, y: Float[np.ndarray, "rows features"], z: Float[np.ndarray, "rows regressors"]) -> Family:
+    r"""The posterior of :math:`y = W z + N(0, \Sigma)`, in the same family.
+
+    .. math:: K_n = K_0 + Z^T Z, \quad M_n = (M_0 K_0 + Y^T Z) K_n^{-1}, \quad \nu_n = \nu_0 + n, \quad
+        S_n = S_0 + E^T E + (M_n - M_0) K_0 (M_n - M_0)^T, \quad E = Y - Z M_n^T
+    """
+    precision = prior.precision + z.T @ z
+    mean = np.linalg.solve(precision, (prior.mean @ prior.precision + y.T @ z).T).T
+    left, moved = y - z @ mean.T, mean - prior.mean
+    scale = prior.scale + left.T @ left + moved @ prior.precision @ moved.T
+    return Family(mean, precision, prior.freedom + len(y), 0.5 * (scale + scale.T))
+
+
+def draw(
+    family: Family, count: int, generator: np.random.Generator
+) -> tuple[Float[np.ndarray, "draws features regressors"], Float[np.ndarray, "draws features features"]]:
+    r"""Independent draws of :math:`(W, \Sigma)`: the covariance, then :math:`W = M + L_\Sigma E L_K^{-1}`."""
+    features, regressors = family.mean.shape
+    shape = (count, features, features)
+    covariance = np.reshape(invwishart(family.freedom, family.scale).rvs(size=count, random_state=generator), shape)
+    white = generator.normal(size=(count, features, regressors))
+    spread = np.linalg.inv(np.linalg.cholesky(family.precision))
+    return family.mean + np.linalg.cholesky(covariance) @ white @ spread, covariance

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurolatent.choices import SVI
+from neurolatent.choices import NUTS, SVI
 from neurolatent.diagnostics.engines import restarts_at_best
 from neurolatent.models.protocols import Degrades
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
@@ -57,7 +57,7 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     parts = [checks(material)]
     parts += climb(material, painter)
     if fit.draws is not None:
-        parts += guide(material) if isinstance(fit.engine, SVI) else sampler(material, painter)
+        parts += sampler(material, painter) if isinstance(fit.engine, NUTS) else guide(material)
     parts += calibration(material, painter) if fit.model.residual_is_normal else []
     return Section("diagnostics", "Is the fit to be believed?", parts)
 
@@ -114,9 +114,11 @@ def restarts(objective: np.ndarray, best: int) -> Table:
 
 
 def guide(material: Material) -> list[Any]:
-    """Posterior summary of independent draws of a guide, to which R-hat and effective sample sizes do not apply."""
+    """Posterior summary of independent draws, to which R-hat and effective sample sizes do not apply."""
     table = posterior_summary(material.fit.idata["posterior"].to_dataset())
     said = "Posterior of the parameters that vary, by draws of the guide; how well it fits, Pareto k says."
+    if not isinstance(material.fit.engine, SVI):
+        said = "Posterior of the parameters that vary, by independent draws from its closed form."
     return [_summary_table(table, said, "first")]
 
 

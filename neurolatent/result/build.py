@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from importlib import metadata
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +11,20 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.compiling import compiled
-from neurolatent.models.protocols import HasErrors, Selected
+from neurolatent.models.protocols import DrawsPart, HasErrors, Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
 OF_STEPS = ("objective", "best", "settling")  # parts of an engine's trace that are not per draw
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
+
+
+class Learned(NamedTuple):
+    """What groups are made of, where no engine ran."""
+
+    params: Any
+    trace: dict[str, np.ndarray]
+    draws: None = None
 
 
 def versions() -> dict[str, str]:
@@ -67,13 +75,12 @@ def groups(model: Any, trained: Any, selected: Selected, latents: Any) -> xr.Dat
     import arviz_base  # slow to import, and only draws need it
 
     posterior = parameter_dataset(model, trained.draws, coords, ("chain", "draw"))
-    likelihood = _log_likelihood(model, trained.draws, selected)
+    parts: dict[str, Any] = {"posterior": {name: posterior[name].values for name in posterior.data_vars}}
+    parts["sample_stats"] = _statistics(trained.trace)
+    if not isinstance(model, DrawsPart):  # else the evidence of its inputs is no density of what was drawn
+        parts["log_likelihood"] = {"sequences": _log_likelihood(model, trained.draws, selected)}
     sampled = arviz_base.from_dict(
-        {
-            "posterior": {name: posterior[name].values for name in posterior.data_vars},
-            "sample_stats": _statistics(trained.trace),
-            "log_likelihood": {"sequences": likelihood},
-        },
+        {name: arrays for name, arrays in parts.items() if arrays},
         dims={**{name: list(posterior[name].dims[2:]) for name in posterior.data_vars}, "sequences": ["sequence"]},
         coords={**{d: list(v) for d, v in coords.items() if d in posterior.dims}, "sequence": selected.recording.ids},
     )
@@ -105,7 +112,7 @@ def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         names.get(key, key): (np.asarray(value) * signs.get(key, 1.0)).astype(kinds.get(key, float))
         for key, value in trace.items()
-        if key not in OF_STEPS
+        if key not in OF_STEPS and np.ndim(value) == 2
     }
 
 

@@ -11,12 +11,12 @@ import xarray as xr
 from neurolatent.checks import InputError, whole_number
 from neurolatent.choices import Engine
 from neurolatent.compiling import key_of
-from neurolatent.models.protocols import Forecasts, HasTwoStages, Latents, Selected, Streams
+from neurolatent.models.protocols import DrawsPart, Forecasts, HasTwoStages, Latents, Selected, Streams
 from neurolatent.precision import in_double
 from neurolatent.preparation import Learned, Step, replay
 from neurolatent.recording import Recording
 from neurolatent.recording.signal import make_signal
-from neurolatent.result import storage
+from neurolatent.result import build, storage
 from neurolatent.result.labels import combine, label_latents, refusals
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -93,8 +93,13 @@ class Fit:
 
     def latents(self, selected: Selected) -> Latents:
         """Posterior quantities of a selected recording, averaged over thinned draws where there are some."""
-        parts = [jax.device_get(self.model.posterior(p, selected.data)) for p in self.parameter_sets()]
-        return combine(parts)
+        return combine(self._posteriors(selected))
+
+    def _posteriors(self, selected: Selected) -> list[Latents]:
+        """Posterior quantities under each of the parameter sets."""
+        if isinstance(self.model, DrawsPart):
+            return self.model.posteriors(self.parameter_sets(), selected.data)
+        return [jax.device_get(self.model.posterior(p, selected.data)) for p in self.parameter_sets()]
 
     def parameter_sets(self, most: int | None = None) -> list[Any]:
         """The parameters over which predictions are averaged: thinned draws, or the one point estimate."""
@@ -102,7 +107,8 @@ class Fit:
             return [self.params]
         flat = [np.asarray(leaf).reshape(len(leaf) * len(leaf[0]), *np.shape(leaf)[2:]) for leaf in self.draws]
         picks = np.unique(np.linspace(0, len(flat[0]) - 1, most or self.n_latent_draws).astype(int))
-        return [type(self.params)(*(leaf[i] for leaf in flat)) for i in picks]
+        each = [type(self.draws)(*(leaf[i] for leaf in flat)) for i in picks]
+        return [self.model.under(self.params, one) for one in each] if isinstance(self.model, DrawsPart) else each
 
     @in_double
     def score(self, recording: Any, *, use_knowledge: bool = False) -> xr.DataArray:
@@ -111,7 +117,10 @@ class Fit:
         With draws it is the log of the evidence averaged over (thinned) draws.
         """
         selected = self.prepared(recording, use_knowledge=use_knowledge)
-        each = np.stack([np.asarray(self.model.log_likelihood(p, selected.data)) for p in self.parameter_sets()])
+        if isinstance(self.model, DrawsPart):
+            each = np.stack([part.per_sequence["log_evidence"] for part in self._posteriors(selected)])
+        else:
+            each = np.stack([np.asarray(self.model.log_likelihood(p, selected.data)) for p in self.parameter_sets()])
         values = np.logaddexp.reduce(each, axis=0) - np.log(len(each))
         return xr.DataArray(values, {"sequence": selected.recording.ids}, name="log_evidence")
 
@@ -192,6 +201,35 @@ class Fit:
                 f"{[type(step).__name__ for step in self.prepare]}. Fit without steps: the model scales its inputs."
             )
         return self.model.stream(self.params)
+
+    @in_double
+    def retuned(self, recording: Any, *, rounds: int = 100, tolerance: float = 1e-6) -> "Fit":
+        """The fit with its state model re-tuned on a recording whose decoded signal need not be known.
+
+        EM on the inputs alone (Shumway and Stoffer 1982), with the regression, its noise and the long-run covariance
+        held fixed: for a day on which the hand moves otherwise than in training. The evidence of the recording never
+        falls; it stands as ``objective`` in the group ``trace``. Draws of the former state model are left behind.
+        ``fit.stream().replace(other.params)`` takes the new one into a running stream.
+
+        Args:
+            recording: A Recording, or whatever :meth:`Recording.of` takes.
+            rounds: At most.
+            tolerance: Relative change of the log evidence that counts as none.
+
+        Returns:
+            The fit; its latents and observed data are those of this recording.
+
+        Raises:
+            InputError: A model without a state model of its own, or too few bins.
+        """
+        whole_number("rounds", rounds, 1)
+        if not hasattr(self.model, "retune"):
+            raise InputError(f"{type(self.model).__name__} cannot be re-tuned without its target; fit it anew")
+        selected = self.prepared(recording)
+        params, found = self.model.retune(self.params, selected.data, rounds=rounds, tolerance=float(tolerance))
+        trace = {"objective": found.log_evidence[None], "best": np.asarray(0)}
+        fit = replace(self, params=params, draws=None, converged=found.converged)
+        return fit.with_groups(build.groups(fit.model, build.Learned(params, trace), selected, fit.latents(selected)))
 
     @in_double
     def simulate(self, lengths: list[int], *, seed: int) -> Recording:

@@ -59,9 +59,9 @@ def refusals(refused: Mapping[str, str]) -> dict[str, Any]:
 def combine(parts: list[Latents]) -> Latents:
     """Posterior quantities averaged over draws.
 
-    Means and probabilities average; a standard deviation ``x_sd`` beside ``x_mean`` becomes that of the mixture; most
-    probable paths are those of the draw under which the data are most probable; ``smoothed_sd`` tells how much the
-    draws differ.
+    Means and probabilities average; a standard deviation ``x_sd`` or a covariance ``x_cov`` beside ``x_mean`` becomes
+    that of the mixture, by the law of total covariance; most probable paths are those of the draw under which the data
+    are most probable; ``smoothed_sd`` tells how much the draws differ.
     """
     if len(parts) == 1:
         return parts[0]
@@ -70,6 +70,9 @@ def combine(parts: list[Latents]) -> Latents:
     for name in [n for n in out if n.endswith("_sd")]:
         centre = along[name.removesuffix("_sd") + "_mean"]
         out[name] = np.sqrt((along[name] ** 2).mean(axis=0) + centre.var(axis=0))
+    for name in [n for n in out if n.endswith("_cov")]:
+        off = along[name.removesuffix("_cov") + "_mean"] - out[name.removesuffix("_cov") + "_mean"]
+        out[name] += np.einsum("k...i,k...j->...ij", off, off) / len(off)
     best = int(np.argmax([np.sum(p.per_sequence.get("log_evidence", 0.0)) for p in parts]))
     out |= {name: values[best] for name, values in along.items() if values.dtype.kind != "f"}
     if "smoothed" in along:

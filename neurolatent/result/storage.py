@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.checks import InputError, existing_file
+from neurolatent.models.protocols import DrawsPart
 from neurolatent.result.labels import parameter_dataset
 from neurolatent.result.settings import CLASSES, decode, encode, to_json
 
@@ -45,13 +46,13 @@ def stored(fit: Any) -> Stored:
 def restored(whole: Stored) -> dict[str, Any]:
     """The fields of a fit."""
     children, settings = dict(whole.tree), whole.settings
-    model = decode(settings["model"])
+    model: Any = decode(settings["model"])
     params = children.pop("params")
     learned = [children.pop(f"preparation/step_{n}") for n in range(len(settings["prepare"]))]
     children.pop("preparation", None)
     draws = None
     if "posterior" in children:
-        draws = model.params_from({str(k): v.values for k, v in children["posterior"].data_vars.items()})
+        draws = _draws(model, {str(k): v.values for k, v in children["posterior"].data_vars.items()})
     return {
         "model": model,
         "engine": decode(settings["engine"]),
@@ -63,6 +64,10 @@ def restored(whole: Stored) -> dict[str, Any]:
         **{name: settings[name] for name in PLAIN},
         "warnings": tuple(settings["warnings"]),
     }
+
+
+def _draws(model: Any, values: dict[str, np.ndarray]) -> Any:
+    return model.drawn(**values) if isinstance(model, DrawsPart) else model.params_from(values)
 
 
 def write(whole: Stored, path: Path, kind: str) -> Path:

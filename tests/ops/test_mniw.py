@@ -62,3 +62,38 @@ def test_mode_holds_where_regressors_are_nearly_collinear():
         moments = mniw.Moments(jnp.asarray(200.0), jnp.asarray(z.T @ z), jnp.asarray(y.T @ z))
         got = mniw.regression_mode(moments, jnp.zeros((1, 2)), jnp.zeros(2))
         np.testing.assert_allclose(z @ np.asarray(got).T, y, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("features", "regressors"), [(1, 1), (2, 3)])
+def test_the_conjugate_posterior_is_prior_times_likelihood(features, regressors):
+    rng = np.random.default_rng(2)
+    y, z = rng.normal(size=(12, features)), rng.normal(size=(12, regressors))
+    prior = mniw.Family(
+        rng.normal(size=(features, regressors)), spd(rng, regressors), features + 0.3, spd(rng, features)
+    )
+    posterior = mniw.conjugate(prior, y, z)
+
+    def density(family: mniw.Family, value: np.ndarray, sigma: np.ndarray) -> float:
+        matrix = stats.matrix_normal(family.mean, sigma, np.linalg.inv(family.precision)).logpdf(value)
+        return float(matrix + stats.invwishart(family.freedom, family.scale).logpdf(sigma))
+
+    ratios = []
+    for _ in range(5):
+        value, sigma = rng.normal(size=(features, regressors)), spd(rng, features)
+        likelihood = sum(stats.multivariate_normal(value @ b, sigma).logpdf(a) for a, b in zip(y, z, strict=True))
+        ratios.append(density(posterior, value, sigma) - density(prior, value, sigma) - likelihood)
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("features", [1, 2])
+def test_draws_have_the_moments_of_their_family(features):
+    rng, count = np.random.default_rng(3), 40_000
+    family = mniw.Family(rng.normal(size=(features, 2)), spd(rng, 2), features + 9.0, spd(rng, features))
+    value, sigma = mniw.draw(family, count, rng)
+    assert value.shape == (count, features, 2)
+    mean = family.scale / (family.freedom - features - 1)
+    np.testing.assert_allclose(sigma.mean(axis=0), mean, atol=0.02 * np.trace(mean))
+    rows = np.cov(value.reshape(count, -1), rowvar=False)
+    spread = np.kron(mean, np.linalg.inv(family.precision))
+    np.testing.assert_allclose(value.mean(axis=0), family.mean, atol=5 * np.sqrt(np.trace(spread) / count))
+    np.testing.assert_allclose(rows, spread, atol=0.03 * np.trace(spread))

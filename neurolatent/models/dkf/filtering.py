@@ -50,17 +50,31 @@ def decode(how: How, state: StateModel, measured: Measured) -> Decoded:
 
     One long unbroken sequence with a constant noise takes the short way: its covariance settles.
     """
+    scale, dynamics, inside = scaled(state, measured)
+    sequences, time = np.shape(measured.heard)
+    settle = 0
+    if sequences == 1 and time >= LONG and measured.noise.ndim == 2 and np.asarray(measured.heard).all():
+        settle = _settling(how, dynamics, inside.noise)
+    found = jax.device_get(_decode(how, settle, dynamics, inside))
+    return _in_units(found, scale, np.outer(scale, scale))
+
+
+class Scaled(NamedTuple):
+    """A problem in units of the long-run standard deviations, on the device."""
+
+    scale: np.ndarray
+    dynamics: Dynamics
+    measured: Measured
+
+
+def scaled(state: StateModel, measured: Measured) -> Scaled:
+    """The problem as the filter solves it."""
     scale = np.sqrt(np.diagonal(state.stationary))
     square = np.outer(scale, scale)
     moved = state.transition * (scale / scale[:, None]), state.innovation / square
     dynamics = Dynamics(*map(jnp.asarray, (*moved, np.zeros(len(scale)), state.stationary / square)))
     inside = Measured(measured.mean / scale, measured.noise / square, measured.heard)
-    sequences, time = np.shape(measured.heard)
-    settle = 0
-    if sequences == 1 and time >= LONG and measured.noise.ndim == 2 and np.asarray(measured.heard).all():
-        settle = _settling(how, dynamics, jnp.asarray(inside.noise))
-    found = jax.device_get(_decode(how, settle, dynamics, jax.tree.map(jnp.asarray, inside)))
-    return _in_units(found, scale, square)
+    return Scaled(scale, dynamics, jax.tree.map(jnp.asarray, inside))
 
 
 def _in_units(found: Decoded, scale: np.ndarray, square: np.ndarray) -> Decoded:

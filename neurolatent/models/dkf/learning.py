@@ -9,9 +9,10 @@ from neurolatent.checks import InputError
 from neurolatent.models.dkf.calibration import Seen, calibrate
 from neurolatent.models.dkf.measuring import learn_scaling, scaled_rows, trusted
 from neurolatent.models.dkf.noise import constant_noise, local_noise
-from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateModel
+from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateDraws, StateModel
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import learn_state
+from neurolatent.models.dkf.state_prior import state_draws, state_posterior
 from neurolatent.models.regressors import LinearObservation, Regressor
 
 LEAST_RESIDUALS = 50
@@ -27,6 +28,7 @@ class Stages(Protocol):
     in_sample: bool
     calibrate: bool
     folds: int
+    state_draws: int
 
 
 class Rows(NamedTuple):
@@ -42,10 +44,11 @@ class Learned(NamedTuple):
 
     params: DKFParams
     statistics: dict[str, float]
+    draws: StateDraws | None = None  # (1, draws, ...)
 
 
 def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, generator: np.random.Generator) -> Learned:
-    """State model, regression, noise, and where it is asked for the noise's calibration."""
+    """State model, regression, noise, and where it is asked for draws of the first and a calibration of the last."""
     scaling = learn_scaling(data, standardise=choices.standardise, centre=choices.centre)
     centred = np.where(data.known[..., None], data.z - scaling.target_centre, 0.0)
     state = learn_state(centred, data.known, stationary=choices.stationary, stabilise=choices.stabilise)
@@ -55,11 +58,16 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
         params, second = _generative(regressor, scaling, state, rows), np.arange(0)
     else:
         params, second = _discriminative(choices, regressor, stages, scaling, state, rows, generator)
-    if not stages.calibrate:
-        return Learned(params, {})
-    found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
-    wider = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
-    return Learned(wider, found._asdict())
+    draws, statistics = None, {}
+    if stages.state_draws:
+        family = state_posterior(choices.state_prior, centred, data.known, scaling.target_scale)
+        draws = state_draws(family, stages.state_draws, scaling.target_scale, generator)
+        params = choices.under(params, StateDraws(*(leaf.mean(axis=(0, 1)) for leaf in draws)))
+    if stages.calibrate:
+        found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
+        params = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
+        statistics = found._asdict()
+    return Learned(params, statistics, draws)
 
 
 def _generative(regressor: LinearObservation, scaling: Scaling, state: StateModel, rows: Rows) -> DKFParams:

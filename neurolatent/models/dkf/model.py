@@ -15,20 +15,21 @@ References: Burkhart (2019), thesis, Brown University, arXiv 1807.06173; Burkhar
 Harrison (2020), Neural Computation 32(5):969-1017.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from neurolatent.checks import InputError, at_least, did_you_mean, one_of, positive, whole_number
-from neurolatent.models.dkf import learning, selection
-from neurolatent.models.dkf.filtering import How, decode
+from neurolatent.models.dkf import learning, names, retuning, selection
+from neurolatent.models.dkf.filtering import How, Measured, decode
 from neurolatent.models.dkf.measuring import measure
-from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateModel
+from neurolatent.models.dkf.params import DKFParams, StateDraws
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import Stationary
+from neurolatent.models.dkf.state_prior import StatePrior, sample_state, sites_of
 from neurolatent.models.dkf.stream import Stream, StreamState, stepper, stream_start, stream_step
 from neurolatent.models.protocols import Latents, Selected
 from neurolatent.models.regressors import REGRESSORS, GaussianProcess, Regressor, as_regressor
@@ -56,6 +57,8 @@ class DKF:
         noise_guard: Rows' worth of the mean covariance mixed into the latter; None takes 1 + outputs.
         stationary: Where S comes from, see :func:`neurolatent.models.dkf.state.learn_state`.
         stabilise: Shrink a state model that would grow without bound, instead of refusing it.
+        state_prior: What is believed of the state's moves before any was seen; it counts where they are drawn, by
+            ``TwoStage(state_draws=...)`` in closed form or by NUTS or SVI on :meth:`numpyro_model`.
         process_scale: Divides the innovation; above 1 the decoded course is smoother.
         bins_before, bins_after: Neighbouring bins whose inputs count too. A stream allows none after.
         centre: Decode about the mean of the training target, not about zero.
@@ -76,6 +79,7 @@ class DKF:
     noise_guard: float | None = None
     stationary: Stationary = "consistent"
     stabilise: bool = False
+    state_prior: StatePrior = field(default_factory=StatePrior)
     process_scale: float | int = 1.0
     bins_before: int = 0
     bins_after: int = 0
@@ -174,6 +178,31 @@ class DKF:
         """State model, regression and noise from training rows."""
         return learning.learn(self, self.regression, stages, data, generator)
 
+    # --- how sure the state model is -----------------------------------------------------------------------------
+
+    def numpyro_model(self, data: DKFData) -> None:
+        """The density of the known states under a drawn state model: prior and pairs of neighbouring bins."""
+        sample_state(self.state_prior, data, centre=self.centre)
+
+    def unconstrained_start(self, params: DKFParams, data: DKFData) -> dict[str, Array]:
+        """Values of the program's sites at these parameters."""
+        own = params.state._replace(innovation=params.state.innovation * self.process_scale)
+        return sites_of(own, params.scaling.target_scale)
+
+    def relabel(self, draws: StateDraws, reference: DKFParams, data: DKFData) -> StateDraws:
+        """The draws: nothing in them could be exchanged."""
+        return draws
+
+    @property
+    def drawn(self) -> type[StateDraws]:
+        """What engines draw."""
+        return StateDraws
+
+    def under(self, params: DKFParams, draw: StateDraws) -> DKFParams:
+        """The parameters with one draw of transition and innovation; the latter divided by ``process_scale``."""
+        innovation = draw.innovation / self.process_scale
+        return params._replace(state=params.state._replace(transition=draw.transition, innovation=innovation))
+
     # --- posterior -----------------------------------------------------------------------------------------------
 
     def posterior(self, params: DKFParams, data: DKFData) -> Latents:
@@ -182,8 +211,15 @@ class DKF:
         ``regressed_mean`` is the regression alone; ``predicted_*`` is the belief before the bin; ``skipped`` tells bins
         that were missing or not to be trusted, ``indefinite`` those where a rule stepped in.
         """
-        self.refuse_width(params, data.x.shape[2])
-        measured = measure(params, data, self, self.regression)
+        return self.posteriors([params], data)[0]
+
+    def posteriors(self, sets: Sequence[DKFParams], data: DKFData) -> list[Latents]:
+        """The same under parameters that differ in the state model only; the regression is asked once."""
+        self.refuse_width(sets[0], data.x.shape[2])
+        measured = measure(sets[0], data, self, self.regression)
+        return [self._told(params, measured) for params in sets]
+
+    def _told(self, params: DKFParams, measured: Measured) -> Latents:
         found = decode(self.how, params.state, measured)
         level = params.scaling.target_centre
         heard = np.asarray(measured.heard)
@@ -211,6 +247,17 @@ class DKF:
         if width != wanted:
             raise InputError(f"inputs have {width} columns, the training data had {wanted}")
 
+    def retune(self, params: DKFParams, data: DKFData, *, rounds: int, tolerance: float) -> tuple[DKFParams, Any]:
+        """The parameters with transition and innovation re-tuned by EM on inputs alone, and what EM did.
+
+        See :mod:`neurolatent.models.dkf.retuning`; :meth:`neurolatent.Fit.retuned` is the way in.
+        """
+        self.refuse_width(params, data.x.shape[2])
+        inside = np.arange(data.heard.shape[1]) < data.lengths[:, None]
+        measured = measure(params, data, self, self.regression)
+        found = retuning.retune(self.how, params.state, measured, inside, rounds=rounds, tolerance=tolerance)
+        return params._replace(state=found.state), found
+
     # --- streams -------------------------------------------------------------------------------------------------
 
     def stream(self, params: DKFParams) -> Stream:
@@ -233,39 +280,13 @@ class DKF:
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
-        groups: tuple[tuple[str, type[NamedTuple]], ...] = (
-            ("scaling", Scaling),
-            ("state", StateModel),
-            ("noise", Noise),
-        )
-        names: dict[str, tuple[str, ...]] = {}
-        for group, kind in groups:
-            for name, annotation in kind.__annotations__.items():
-                names[f"{group}.{name}"] = tuple(annotation.dim_str.split())
-        for name in ("filtered", "smoothed", "predicted", "regressed"):
-            names |= {
-                f"{name}_mean": ("feature",),
-                f"{name}_sd": ("feature",),
-                f"{name}_cov": ("feature", "feature_to"),
-            }
-        return names
+        return names.dimensions()
 
     def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
         """Labels: channels of the target and of the inputs."""
-        names = recording.signal(self.target).names
-        inputs = recording.signal(self.inputs_of(recording)).names
-        shifts = range(-self.bins_before, self.bins_after + 1)
-        columns = [n if shift == 0 else f"{n} bin {shift:+d}" for shift in shifts for n in inputs]
-        return {"feature": names, "feature_to": names, "inputs": columns}
+        target, inputs = recording.signal(self.target), recording.signal(self.inputs_of(recording))
+        return names.coordinates(target.names, inputs.names, self.bins_before, self.bins_after)
 
     def params_from(self, values: Mapping[str, Any]) -> DKFParams:
         """Parameters from their names, as they stand in a file."""
-        groups: dict[str, dict[str, np.ndarray]] = {}
-        for name, value in values.items():
-            group, _, leaf = str(name).partition(".")
-            groups.setdefault(group, {})[leaf] = np.asarray(value, float)
-        missing = [group for group in DKFParams._fields if group not in groups]
-        if missing:
-            raise InputError(f"parameters of the DKF: {missing[0]!r} is missing. Given: {sorted(values)}")
-        parts = (Scaling(**groups["scaling"]), StateModel(**groups["state"]), Noise(**groups["noise"]))
-        return DKFParams(*parts, self.regression.restored(groups["regressor"]))
+        return names.params_from(values, self.regression)

@@ -24,6 +24,13 @@ class StateModel(NamedTuple):
     stationary: Float[np.ndarray, "feature feature_to"]  # S
 
 
+class StateDraws(NamedTuple):
+    """What is drawn of the state model; all else is the same under every draw."""
+
+    transition: Float[np.ndarray, "*draws feature feature_to"]  # A
+    innovation: Float[np.ndarray, "*draws feature feature_to"]  # Gamma
+
+
 class Noise(NamedTuple):
     """How far the regression is off: a constant covariance, or one that depends on the inputs."""
 
