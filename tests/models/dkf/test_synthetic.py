@@ -117,4 +117,4 @@ def test_a_hundred_channels_are_decoded_as_published_and_better_than_by_particle
     np.testing.assert_allclose([got[k] for k in ("regression", "dkf", "robust")], wanted, atol=band)
     assert got["dkf"] < got["particle"] - 0.02
     assert got["dkf.seconds_per_bin"] < got["particle.seconds_per_bin"] / 3
-    assert got["indefinite_share"] < 0.01
+    assert got["indefinite_share"] < 0.03
