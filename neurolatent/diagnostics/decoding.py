@@ -1,6 +1,7 @@
 """Does what was learned hold up, of a model that decodes a signal?"""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ INDEFINITE_WARN = 0.1  # share of bins in which a rule stepped in; the specifica
 SKIPPED_WARN = 0.05
 TOLD_PASS, TOLD_WARN = 0.2, 0.0  # share of the state's variance that the regression tells of unseen rows
 OFF_PASS, OFF_WARN = 0.02, 0.05  # distance of the 95 % ellipses from 95 %
+PARTICLES_PASS, PARTICLES_WARN = 50, 10  # effective sample size of a particle filter; ours
 
 
 def decoding_rows(fit: Fit) -> Iterable[Row]:
@@ -58,7 +60,17 @@ def decoding_rows(fit: Fit) -> Iterable[Row]:
             "The course of the state does not help: check that rows are in order of time and cut at gaps.",
         ),
     ]
-    return [*rows, *_calibration(fit)]
+    return [*rows, *_particles(latents), *_calibration(fit)]
+
+
+def _particles(latents: Any) -> list[Row]:
+    """How many particles count, in the mean of the bins; nothing where there are none."""
+    if "effective_particles" not in latents:
+        return []
+    count = float(latents["effective_particles"].mean())
+    advice = "Few particles carry each belief: raise particles, or take an unscented Kalman filter."
+    shown = graded(count, count >= PARTICLES_PASS, count >= PARTICLES_WARN)
+    return [Row("particles that count (effective sample size)", count, f">= {PARTICLES_PASS}", shown, advice)]
 
 
 def _calibration(fit: Fit) -> list[Row]:

@@ -30,8 +30,9 @@ def decoding_figures(fitted: Fit, recording: Recording) -> dict[str, float]:
 
     ``nrmse``, ``angle_error`` (radians, of signals in the plane; ``angle_error_fast`` above the median speed),
     ``r2.OUTPUT`` and their mean ``r2``, ``correlation.OUTPUT``, ``coverage95`` of the ellipses (``coverage95.before`` a
-    calibration), ``indefinite_share`` and ``skipped_share`` of bins, ``seconds_per_step`` of a stream; errors with
-    ``smoothed`` and ``unfiltered`` before them are those given all bins, and of the regression alone.
+    calibration), ``indefinite_share`` and ``skipped_share`` of bins, ``seconds_per_step`` of a stream,
+    ``effective_particles`` of a particle filter; errors with ``smoothed`` and ``unfiltered`` before them are those
+    given all bins, and of the regression alone.
     """
     if fitted.facts["signal"] not in recording.signals:
         return {}
@@ -50,6 +51,8 @@ def decoding_figures(fitted: Fit, recording: Recording) -> dict[str, float]:
     spread = float(fitted.params.scaling.spread)
     if spread != 1.0:
         figures["coverage95.before"] = decoding.ellipse_coverage(truth, mean, cov / spread, LEVEL)
+    if "effective_particles" in told:
+        figures["effective_particles"] = float(told["effective_particles"].values[known].mean())
     for name in ("indefinite", "skipped"):
         figures[f"{name}_share"] = float(told[name].values[known].mean())
     for name, other in (("smoothed", "smoothed_mean"), ("unfiltered", "regressed_mean")):
@@ -70,7 +73,7 @@ def _errors(truth: np.ndarray, mean: np.ndarray) -> dict[str, float]:
 
 def _seconds_per_step(fitted: Fit, recording: Recording) -> dict[str, float]:
     """Median time of a stream's step; nothing of a fit that cannot run as one."""
-    if fitted.prepare or fitted.model.bins_after:
+    if fitted.prepare or not fitted.model.has_stream:
         return {}
     inputs = recording.signal(fitted.model.inputs_of(recording))
     rows = np.where(inputs.observed, inputs.values, np.nan)[:MOST_STEPS]

@@ -13,11 +13,12 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import chi2
 
+from neurolatent.models.dkf.decoding import own_decoded
 from neurolatent.models.dkf.filtering import Measured, decode
 from neurolatent.models.dkf.noise import noise_at
 from neurolatent.models.dkf.params import DKFParams, Noise
 from neurolatent.models.dkf.selection import DKFData
-from neurolatent.models.regressors import Regressor
+from neurolatent.models.regressors import HasOwnFilter, Regressor
 from neurolatent.ops.decoding import squared_lengths
 
 LEVEL = 0.95
@@ -40,9 +41,12 @@ def calibrate(
         rows: Training rows, scaled, and where they stand.
         seen: ``noise_rows``, the numbers of the rows of the noise, and the ``generator``.
     """
-    measured = held_out(choices, regressor, folds, params, data, rows, seen)
-    found = decode(choices.how, params.state, measured).filtered
-    lengths = squared_lengths(rows.z * params.scaling.target_scale, found.mean[rows.at], found.cov[rows.at])
+    if isinstance(regressor, HasOwnFilter):
+        mean, cov = held_out_alone(choices, regressor, folds, params, data, rows, seen.generator)
+    else:
+        found = decode(choices.how, params.state, held_out(choices, regressor, folds, params, data, rows, seen))
+        mean, cov = found.filtered.mean[rows.at], found.filtered.cov[rows.at]
+    lengths = squared_lengths(rows.z * params.scaling.target_scale, mean, cov)
     bound = chi2(rows.z.shape[1]).ppf(LEVEL)
     factor = float(np.quantile(lengths, LEVEL) / bound)
     return Calibrated(factor, float(np.mean(lengths <= bound)), float(np.mean(lengths <= factor * bound)))
@@ -72,6 +76,22 @@ def held_out(
             outside = _without(params.noise, np.isin(seen.noise_rows, block))
             noise[place] = noise_at(outside, rows.x[block], choices.guard_count(size))
     return Measured(mean, params.noise.mean if is_constant else noise, heard)
+
+
+def held_out_alone(
+    choices: Any, regressor: Any, folds: int, params: DKFParams, data: DKFData, rows: Any, generator: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of every training row, by filters that have not learned its block of time."""
+    numbers, means, covs = np.arange(len(rows.x)), [], []
+    heard = np.zeros(data.heard.shape, bool)
+    heard[rows.at] = True
+    for block in np.array_split(numbers, folds):
+        others = np.delete(numbers, block)
+        learned = regressor.learn(rows.x[others], rows.z[others], generator, tuned=params.regressor)
+        found = own_decoded(choices, regressor, params._replace(regressor=learned), data, heard).filtered
+        means.append(found.mean[rows.at][block])
+        covs.append(found.cov[rows.at][block])
+    return np.concatenate(means), np.concatenate(covs)
 
 
 def _without(noise: Noise, gone: np.ndarray) -> Noise:

@@ -43,6 +43,7 @@ class Decoded(NamedTuple):
     smoothed_mean: Any  # (sequences, time, feature)
     smoothed_cov: Any  # (sequences, time, feature, feature)
     indefinite: Any  # (sequences, time) bool
+    effective: Any = None  # (sequences, time) particles that count, of a particle filter
 
 
 def decode(how: How, state: StateModel, measured: Measured) -> Decoded:
@@ -56,7 +57,7 @@ def decode(how: How, state: StateModel, measured: Measured) -> Decoded:
     if sequences == 1 and time >= LONG and measured.noise.ndim == 2 and np.asarray(measured.heard).all():
         settle = _settling(how, dynamics, inside.noise)
     found = jax.device_get(_decode(how, settle, dynamics, inside))
-    return _in_units(found, scale, np.outer(scale, scale))
+    return in_units(found, scale, np.outer(scale, scale))
 
 
 class Scaled(NamedTuple):
@@ -70,17 +71,24 @@ class Scaled(NamedTuple):
 def scaled(state: StateModel, measured: Measured) -> Scaled:
     """The problem as the filter solves it."""
     scale = np.sqrt(np.diagonal(state.stationary))
-    square = np.outer(scale, scale)
-    moved = state.transition * (scale / scale[:, None]), state.innovation / square
-    dynamics = Dynamics(*map(jnp.asarray, (*moved, np.zeros(len(scale)), state.stationary / square)))
+    square, dynamics = np.outer(scale, scale), scaled_dynamics(state, scale)
     inside = Measured(measured.mean / scale, measured.noise / square, measured.heard)
     return Scaled(scale, dynamics, jax.tree.map(jnp.asarray, inside))
 
 
-def _in_units(found: Decoded, scale: np.ndarray, square: np.ndarray) -> Decoded:
+def scaled_dynamics(state: StateModel, scale: np.ndarray) -> Dynamics:
+    """The state model in units of ``scale``, started at its stationary law."""
+    square = np.outer(scale, scale)
+    moved = state.transition * (scale / scale[:, None]), state.innovation / square
+    return Dynamics(*map(jnp.asarray, (*moved, np.zeros(len(scale)), state.stationary / square)))
+
+
+def in_units(found: Decoded, scale: np.ndarray, square: np.ndarray) -> Decoded:
+    """Beliefs of a state in units of ``scale``, in units of the target."""
     mean, cov, predicted_mean, predicted_cov, gains = found.filtered
     filtered = Filtered(mean * scale, cov * square, predicted_mean * scale, predicted_cov * square, gains)
-    return Decoded(filtered, found.smoothed_mean * scale, found.smoothed_cov * square, found.indefinite)
+    smoothed = found.smoothed_mean * scale, found.smoothed_cov * square
+    return found._replace(filtered=filtered, smoothed_mean=smoothed[0], smoothed_cov=smoothed[1])
 
 
 def _settling(how: How, dynamics: Dynamics, noise: Array) -> int:

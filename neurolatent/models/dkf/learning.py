@@ -53,6 +53,8 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
     centred = np.where(data.known[..., None], data.z - scaling.target_centre, 0.0)
     state = learn_state(centred, data.known, stationary=choices.stationary, stabilise=choices.stabilise)
     state = state._replace(innovation=state.innovation / choices.process_scale)
+    if not choices.memory:
+        state = StateModel(np.zeros_like(state.transition), state.stationary, state.stationary)
     rows = _rows(choices, scaling, data, centred)
     if isinstance(regressor, LinearObservation):
         params, second = _generative(regressor, scaling, state, rows), np.arange(0)

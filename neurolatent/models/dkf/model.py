@@ -24,7 +24,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from neurolatent.checks import InputError, at_least, did_you_mean, one_of, positive, whole_number
 from neurolatent.models.dkf import learning, names, retuning, selection
-from neurolatent.models.dkf.filtering import How, Measured, decode
+from neurolatent.models.dkf.decoding import decoded
+from neurolatent.models.dkf.filtering import How, Measured
 from neurolatent.models.dkf.measuring import measure
 from neurolatent.models.dkf.params import DKFParams, StateDraws
 from neurolatent.models.dkf.selection import DKFData
@@ -32,7 +33,7 @@ from neurolatent.models.dkf.state import Stationary
 from neurolatent.models.dkf.state_prior import StatePrior, sample_state, sites_of
 from neurolatent.models.dkf.stream import Stream, StreamState, stepper, stream_start, stream_step
 from neurolatent.models.protocols import Latents, Selected
-from neurolatent.models.regressors import REGRESSORS, GaussianProcess, Regressor, as_regressor
+from neurolatent.models.regressors import LSTM, REGRESSORS, GaussianProcess, HasOwnFilter, Regressor, as_regressor
 from neurolatent.ops.indefinite import Rule
 from neurolatent.recording import Recording
 
@@ -59,6 +60,7 @@ class DKF:
         stabilise: Shrink a state model that would grow without bound, instead of refusing it.
         state_prior: What is believed of the state's moves before any was seen; it counts where they are drawn, by
             ``TwoStage(state_draws=...)`` in closed form or by NUTS or SVI on :meth:`numpyro_model`.
+        memory: False lets a bin tell nothing of the next (A = 0, innovation S): the regression alone, with its noise.
         process_scale: Divides the innovation; above 1 the decoded course is smoother.
         bins_before, bins_after: Neighbouring bins whose inputs count too. A stream allows none after.
         centre: Decode about the mean of the training target, not about zero.
@@ -80,6 +82,7 @@ class DKF:
     stationary: Stationary = "consistent"
     stabilise: bool = False
     state_prior: StatePrior = field(default_factory=StatePrior)
+    memory: bool = True
     process_scale: float | int = 1.0
     bins_before: int = 0
     bins_after: int = 0
@@ -106,6 +109,11 @@ class DKF:
                 positive(name, getattr(self, name))
         if self.noise_guard is not None:
             at_least("noise_guard", self.noise_guard, 0.0)
+        window = self.bins_before + 1 + self.bins_after
+        if isinstance(self.regressor, LSTM) and self.regressor.bins != window:
+            raise InputError(
+                f"the LSTM reads {self.regressor.bins} bins and the model shows it {window}: set bins_before"
+            )
 
     # --- what follows from the choices ---------------------------------------------------------------------------
 
@@ -123,6 +131,11 @@ class DKF:
     def regression(self) -> Regressor:
         """The regressor, wrapped where it is not one of ours."""
         return as_regressor(self.regressor)
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether bins can be decoded as they come."""
+        return not self.bins_after and not isinstance(self.regression, HasOwnFilter)
 
     def guard_count(self, outputs: int) -> float:
         """Rows' worth of the mean covariance in a local one."""
@@ -217,15 +230,17 @@ class DKF:
         """The same under parameters that differ in the state model only; the regression is asked once."""
         self.refuse_width(sets[0], data.x.shape[2])
         measured = measure(sets[0], data, self, self.regression)
-        return [self._told(params, measured) for params in sets]
+        return [self._told(params, data, measured) for params in sets]
 
-    def _told(self, params: DKFParams, measured: Measured) -> Latents:
-        found = decode(self.how, params.state, measured)
+    def _told(self, params: DKFParams, data: DKFData, measured: Measured) -> Latents:
+        found = decoded(self, self.regression, params, data, measured)
         level = params.scaling.target_centre
         heard = np.asarray(measured.heard)
         mean, cov, predicted_mean, predicted_cov, gains = found.filtered
         regressed = np.where(heard[..., None], measured.mean + level, np.nan)
         along = {"regressed_mean": regressed, "log_increment": gains}
+        if found.effective is not None:
+            along["effective_particles"] = found.effective
         along |= {"skipped": (~heard).astype(np.int8), "indefinite": found.indefinite.astype(np.int8)}
         beliefs = (("filtered", mean, cov), ("smoothed", found.smoothed_mean, found.smoothed_cov))
         for name, centred, narrow in (*beliefs, ("predicted", predicted_mean, predicted_cov)):
@@ -237,9 +252,8 @@ class DKF:
 
     def log_likelihood(self, params: DKFParams, data: DKFData) -> Float[np.ndarray, " sequences"]:
         """Log p(x_1:T) less the sum of log p(x_t) of each sequence, nats: what the filter gains over single bins."""
-        return decode(self.how, params.state, measure(params, data, self, self.regression)).filtered.log_increments.sum(
-            axis=1
-        )
+        measured = measure(params, data, self, self.regression)
+        return decoded(self, self.regression, params, data, measured).filtered.log_increments.sum(axis=1)
 
     def refuse_width(self, params: DKFParams, width: int) -> None:
         """Refuse inputs of another number than at training."""

@@ -1,9 +1,11 @@
 """What a regression from observation to state is: choices that learn arrays, and predict from them."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+from neurolatent.ops.kalman import Dynamics, Filtered
 
 Inputs = Float[np.ndarray, "rows inputs"]
 Anchors = Float[np.ndarray, "points inputs"]  # rows that were kept of training
@@ -32,4 +34,26 @@ class Regressor(Protocol):
 
     def restored(self, values: dict[str, np.ndarray]) -> Any:
         """What was learned, from its arrays by name."""
+        ...
+
+
+class OwnFiltered(NamedTuple):
+    """Beliefs of a regressor that filters by itself."""
+
+    filtered: Filtered  # (sequences, time, ...); log increments are log p(x_t | past) - log p(x_t), nats
+    effective: Any = None  # (sequences, time) number of particles that count, where there are some
+
+
+@runtime_checkable
+class HasOwnFilter(Protocol):
+    """Knows how inputs follow from the state and not the reverse, so that it filters by itself."""
+
+    def filtered(
+        self,
+        learned: Any,
+        dynamics: Dynamics,
+        x: Float[np.ndarray, "sequences time inputs"],
+        heard: Bool[np.ndarray, "sequences time"],
+    ) -> OwnFiltered:
+        """Beliefs of every bin; states and inputs in the units in which it learned."""
         ...
