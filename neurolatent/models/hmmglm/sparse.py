@@ -10,6 +10,7 @@ horseshoe); Mitchell and Beauchamp (1988), JASA 83(404):1023-1032 (spike and sla
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,11 +38,6 @@ class Horseshoe:
     def __post_init__(self) -> None:
         positive("prior: n_relevant", self.n_relevant)
         positive("prior: slab", self.slab)
-
-    @property
-    def start(self) -> Hierarchical:
-        """The prior under which EM finds the start."""
-        return START
 
     def begin(self, weights: np.ndarray, free: Free) -> dict[str, np.ndarray]:
         """As the prior of the start."""
@@ -91,11 +87,6 @@ class SpikeSlab:
         for count in self.sparse:
             positive("prior: sparse", count)
 
-    @property
-    def start(self) -> Hierarchical:
-        """The prior under which EM finds the start."""
-        return START
-
     def begin(self, weights: np.ndarray, free: Free) -> dict[str, np.ndarray]:
         """As the prior of the start; no type is known."""
         return {**START.begin(weights, free), "connectome": np.full((*free.shape, 3), 1 / 3)}
@@ -124,6 +115,11 @@ class SpikeSlab:
     def sites_at(self, params: HMMGLMParams, free: Free) -> dict[str, Array]:
         """Values of the sites at these parameters."""
         return {"centre_free": jnp.asarray(params.centre)[free]} | _around_at(params, free)
+
+
+def newton_prior(model: Any) -> Any:
+    """The normal prior of the weights in a Fisher-scoring step."""
+    return START if isinstance(model.prior, (Horseshoe, SpikeSlab)) else model.prior
 
 
 def _around(n_states: int, free: Free, centre: Array) -> dict[str, Array]:
