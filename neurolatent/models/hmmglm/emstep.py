@@ -1,4 +1,8 @@
-"""One step of EM: the recursions, then every part of the model in turn."""
+"""One step of EM: the recursions, then every part of the model in turn.
+
+A state that is hardly visited any more is reported as starved and not started again: that would let the objective fall,
+and other restarts have it already.
+"""
 
 from typing import Any
 
