@@ -149,7 +149,7 @@ def test_ctrl_c_before_there_is_anything(call, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("neurolatent.recipe.run.recording_of", stop)
+    monkeypatch.setattr("neurolatent.recipe.plan.recording_of", stop)
     status, out, err = call("fit", write(tmp_path), "--out", tmp_path / "r", "--json")
     assert status == cli.INTERRUPTED
     assert "interrupted" in json.loads(out)["error"]

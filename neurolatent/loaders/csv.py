@@ -12,7 +12,7 @@ from neurolatent.checks import InputError, place
 from neurolatent.loaders.facts import with_sequence_facts
 from neurolatent.loaders.files import beside, read_text
 from neurolatent.recording import Recording
-from neurolatent.recording.coding import Codes
+from neurolatent.recording.coding import Codes, Levels
 
 
 def read_csv(
@@ -27,7 +27,7 @@ def read_csv(
     failed: bool | None = None,
     sequences: str | Path | None = None,
     missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
-    levels: Mapping[str, Sequence[Codes]] | None = None,
+    levels: Mapping[str, Levels] | None = None,
     per_sequence: Sequence[str] = (),
     separator: str = ",",
 ) -> Recording:
@@ -45,7 +45,8 @@ def read_csv(
         sequences: A second file of the same kind with facts per sequence and a column ``id`` (or one called like
             ``sequence``); relative to the first file's folder if it is not found from here.
         missing: Column to the code, or codes, that stand for a missing value there, such as ``{"choice": -1}``.
-        levels: Column to its words or codes in order, which become 0, 1, 2, ...: ``{"choice": ["left", "right"]}``.
+        levels: Column to its words or codes in order, which become 0, 1, 2, ...: ``{"choice": ["left", "right"]}``, or
+            to its words with their codes: ``{"choice": {"left": -1, "right": 1}}``. Figures then speak in these words.
         per_sequence: Columns with one value throughout a sequence, which go into the table of sequences.
         separator: What stands between two columns.
 

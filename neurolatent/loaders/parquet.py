@@ -9,7 +9,7 @@ from neurolatent.checks import InputError, existing_file
 from neurolatent.loaders.facts import with_sequence_facts
 from neurolatent.loaders.files import beside
 from neurolatent.recording import Recording
-from neurolatent.recording.coding import Codes
+from neurolatent.recording.coding import Codes, Levels
 
 
 def read_parquet(
@@ -24,7 +24,7 @@ def read_parquet(
     failed: bool | None = None,
     sequences: str | Path | None = None,
     missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
-    levels: Mapping[str, Sequence[Codes]] | None = None,
+    levels: Mapping[str, Levels] | None = None,
     per_sequence: Sequence[str] = (),
 ) -> Recording:
     """A recording from a parquet table; the options are those of :func:`neurolatent.loaders.csv.read_csv`.
@@ -40,7 +40,7 @@ def read_parquet(
         failed: Whether all sequences ran to failure.
         sequences: A second parquet file with facts per sequence.
         missing: Codes that stand for a missing value, by column.
-        levels: Words or codes of a column in order, which become 0, 1, 2, ...
+        levels: Words or codes of a column in order, which become 0, 1, 2, ...; or words with their codes.
         per_sequence: Columns with one value throughout a sequence.
 
     Raises:

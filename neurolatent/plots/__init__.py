@@ -21,7 +21,7 @@ from neurolatent.plots.raster import choice_strip, over_states, spike_raster
 from neurolatent.plots.remaining_life import fleet_overview, life_curve
 from neurolatent.plots.states import state_handles, state_probabilities, state_ribbon
 from neurolatent.plots.style import house_style, state_colours
-from neurolatent.plots.transitions import transition_matrix
+from neurolatent.plots.transitions import Pushed, transition_curves, transition_matrix
 from neurolatent.plots.trust import accuracy_curve, coverage_by_group, estimate_and_truth
 from neurolatent.plots.unit import Fan, UnitView, alarm_line, forecast_fan, signal_with_band, unit_figure
 from neurolatent.plots.weights import connectome_maps, covariate_weights, weight_maps, weight_squares
@@ -29,6 +29,7 @@ from neurolatent.plots.weights import connectome_maps, covariate_weights, weight
 __all__ = [
     "Fan",
     "Psychometric",
+    "Pushed",
     "Stays",
     "UnitView",
     "accuracy_curve",
@@ -70,6 +71,7 @@ __all__ = [
     "state_probabilities",
     "state_ribbon",
     "stays_of",
+    "transition_curves",
     "transition_matrix",
     "unit_figure",
     "varying",

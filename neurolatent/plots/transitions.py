@@ -1,13 +1,28 @@
-"""The transition matrix, as numbers on shaded squares."""
+"""The transition matrix as numbers on shaded squares, and transitions along an input as curves."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import ArrayLike
 
-from neurolatent.plots.style import ACCENT, GRID, axes_or_new
+from neurolatent.plots.style import ACCENT, GRID, INK, MARKERS, axes_or_new, state_colours
+
+MOST_IN_A_ROW = 4  # panels side by side
+
+
+class Pushed(NamedTuple):
+    """Transitions along an input."""
+
+    at: Float[np.ndarray, " points"]
+    probability: Float[np.ndarray, "points states states"]  # [from, to]
+    low: Float[np.ndarray, "points states states"]  # ends of the interval; equal to the probability where there is none
+    high: Float[np.ndarray, "points states states"]
 
 
 def as_probability(value: float) -> str:
@@ -48,3 +63,31 @@ def transition_matrix(probability: ArrayLike, names: Sequence[str], *, ax: Axes 
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
+
+
+def transition_curves(curves: Pushed, names: Sequence[str], *, label: str, figure: Figure) -> list[Axes]:
+    """A panel for each state, with a line for each state that the next step may lead to.
+
+    Args:
+        names: Of the states.
+        label: Of the input, with its unit.
+    """
+    columns = min(len(names), MOST_IN_A_ROW)
+    rows = -(-len(names) // columns)
+    panels = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel())
+    for unused in panels[len(names) :]:
+        unused.set_visible(False)
+    outline = [withStroke(linewidth=3.0, foreground=INK), Normal()]
+    for k, (ax, name) in enumerate(zip(panels, names, strict=False)):
+        for j, colour in enumerate(state_colours(len(names))):
+            ax.fill_between(curves.at, curves.low[:, k, j], curves.high[:, k, j], color=colour, alpha=0.3, linewidth=0)
+            ax.plot(
+                curves.at, curves.probability[:, k, j], color=colour, linewidth=1.8, path_effects=outline,
+                marker=MARKERS[j % len(MARKERS)], markevery=0.25, markersize=5, markeredgecolor=INK,
+                label=f"to state {names[j]}",
+            )  # fmt: skip
+        ax.set(title=f"from state {name}", ylim=(-0.02, 1.02), xlabel=label if k >= len(names) - columns else "")
+    for row in range(rows):
+        panels[row * columns].set_ylabel("P(next state)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=5, fontsize=8.5)
+    return panels[: len(names)]

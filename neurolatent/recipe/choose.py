@@ -7,8 +7,8 @@ from typing import Any
 from neurolatent.checks import InputError
 from neurolatent.recipe.folder import clean, write_scores, write_text
 from neurolatent.recipe.held_out import folds_in
+from neurolatent.recipe.plan import parts_of
 from neurolatent.recipe.read import Recipe, grid
-from neurolatent.recipe.run import parts_of
 from neurolatent.validation import Candidate, Choice, cross_validate
 
 VARIED = ("model", "engine")  # sections in which candidates may differ: all else is shared by them

@@ -12,8 +12,8 @@ from neurolatent.fitting import fit
 from neurolatent.ops import decoding
 from neurolatent.recipe.decoding import LEVEL
 from neurolatent.recipe.held_out import folds_in
+from neurolatent.recipe.plan import parts_of
 from neurolatent.recipe.read import Recipe, grid
-from neurolatent.recipe.run import parts_of
 from neurolatent.recording import Recording
 from neurolatent.validation.folds import Fold, folds_of
 

@@ -16,8 +16,9 @@ from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis
 from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recipe.data import recording_of
+from neurolatent.recipe.plan import parts_of, test_recording
 from neurolatent.recipe.read import Recipe, read_recipe
-from neurolatent.recipe.run import Outcome, parts_of, test_recording
+from neurolatent.recipe.run import Outcome
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
 from neurolatent.validation import Choice

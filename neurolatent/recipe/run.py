@@ -5,84 +5,35 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurolatent.checks import InputError, did_you_mean, existing_file, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, Run, TwoStage
+from neurolatent.checks import InputError, did_you_mean
+from neurolatent.choices import Run
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
-from neurolatent.models.arphmm import ARPHMM
-from neurolatent.models.dkf import DKF
-from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasTwoStages
-from neurolatent.preparation import STEPS, PreparationWarning, Step, prepare, replay
+from neurolatent.preparation import PreparationWarning, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import prognose
-from neurolatent.recipe.beliefs import knowledge_of
-from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.decoding import decodes, methods_beside
-from neurolatent.recipe.figures import forecast_figures, given_units_figures, refuse_horizon, state_figures
-from neurolatent.recipe.held_out import cross_validated, folds_in, name_of
-from neurolatent.recipe.lives import Ahead, Lives, ahead_of, lives_of, with_arm
+from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
+from neurolatent.recipe.held_out import cross_validated, name_of
+from neurolatent.recipe.lives import Lives, lives_of, with_arm
 from neurolatent.recipe.network import network_figures, network_of
-from neurolatent.recipe.objects import build, build_named, expect_table, refuse_unknown
+from neurolatent.recipe.plan import Plan, plan_of, unknowing
 from neurolatent.recipe.read import Recipe, grid
-from neurolatent.recording import Knowledge, Recording
+from neurolatent.recording import Recording
 from neurolatent.result import Fit
-from neurolatent.validation import Choice, Folds
+from neurolatent.validation import Choice
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF}
-ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage}
-ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
 MOST_FITS = 20  # of a sweep are kept in memory
 PLAIN = (bool, int, float, str)  # values of a grid that stand in its table as they are
-
-
-class Parts(NamedTuple):
-    """A recipe as objects."""
-
-    recording: Recording
-    model: Any
-    engine: Engine | None
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """What the section [test] asks for, besides its recording."""
-
-    folds: int | None = None
-    edges: tuple[float, ...] = ()  # life fractions that stand for the truth of states, from 0 to 1
-    horizon: int = 0
-    card: str | None = None
-
-    def __post_init__(self) -> None:
-        whole_number("horizon", self.horizon, 0)
-        if self.folds is not None and (len(self.edges) < 2 or not (np.diff(self.edges) > 0).all()):
-            raise InputError(
-                f"with folds it needs 'edges', two or more rising life fractions that stand for the truth of states, "
-                f"got {list(self.edges)}"
-            )
-
-
-class Plan(NamedTuple):
-    """All that is needed before the first fit, so that nothing is refused after it."""
-
-    parts: Parts
-    assessment: Assessment
-    test: Recording | None
-    splits: list[tuple[Recording, Recording]]  # training and held-out units of each fold
-    arms: dict[str, Parts]
-    ahead: Ahead | None  # the prognosis that is asked for
-    folds: Folds | None  # of the section [cv]
-    simulated: dict[str, Any]  # the table [data.simulate]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,71 +67,6 @@ class Outcome:
             value = self.figures.get(name, float("nan"))
             rows.append({"figure": name, "value": value, "low": low, "high": high, "met": bool(low <= value <= high)})
         return rows
-
-
-def parts_of(recipe: Recipe, recording: Recording | None = None) -> Parts:
-    """The objects that a recipe names; ``recording`` spares loading it again."""
-    name, data = recipe.name, recipe.section("data")
-    model = build_named(recipe.section("model"), MODELS, f"{name}: [model]")
-    engine = build_named(recipe.section("engine"), ENGINES, f"{name}: [engine]") if recipe.section("engine") else None
-    steps = tuple(build_named(step, STEPS, f"{name}: [[prepare]]") for step in recipe.table.get("prepare", []))
-    recording = recording_of(data, f"{name}: [data]", recipe.seed) if recording is None else recording
-    if "knowledge" in data:
-        where = f"{name}: [data.knowledge]"
-        known = knowledge_of(expect_table(data["knowledge"], where), recording, where, recipe.seed)
-        recording = recording.with_knowledge(known)
-    return Parts(recording, model, engine, steps)
-
-
-def test_recording(recipe: Recipe) -> Recording | None:
-    """The recording of the [test] section; None where it only names folds."""
-    test = recipe.section("test")
-    if "path" not in test and "simulate" not in test:
-        return None
-    table = {k: v for k, v in test.items() if k not in ASSESSMENT}
-    return recording_of(table, f"{recipe.name}: [test]", recipe.seed + 1_000_003)
-
-
-def plan_of(recipe: Recipe) -> Plan:
-    """What a recipe asks for, with its data loaded and all of it checked."""
-    where = f"{recipe.name}: [test]"
-    for card in recipe.cards:
-        existing_file(card)
-    parts, section = parts_of(recipe), recipe.section("test")
-    test = test_recording(recipe)
-    if test is None:
-        refuse_unknown(section, ("path", "simulate", *ASSESSMENT), where)
-    assessment = build(Assessment, {k: v for k, v in section.items() if k in ASSESSMENT}, where)
-    if assessment.horizon and test is None:
-        raise InputError(f"{where}: horizon needs a test recording: add path or simulate")
-    if assessment.horizon and test is not None:
-        signal = parts.model.signal or parts.model.signal_of(test)
-        refuse_horizon(test, signal, assessment.horizon, parts.model.order + 1, where)
-    arms = {name: parts_of(arm, _unknowing(parts.recording)) for name, arm in recipe.arms().items()}
-    ahead = ahead_of(recipe.section("prognosis"), f"{recipe.name}: [prognosis]")
-    is_tested = test is not None and isinstance(parts.model, HasTwoStages)
-    if arms and assessment.folds is None and ahead is None and not is_tested:
-        raise InputError(
-            f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"
-        )
-    folds = folds_in(recipe.section("cv"), f"{recipe.name}: [cv]") if recipe.section("cv") else None
-    splits = _splits(parts.recording, assessment, recipe.seed)
-    return Plan(parts, assessment, test, splits, arms, ahead, folds, recipe.section("data").get("simulate", {}))
-
-
-def _unknowing(recording: Recording) -> Recording:
-    return replace(recording, knowledge=Knowledge())
-
-
-def _splits(recording: Recording, assessment: Assessment, seed: int) -> list[tuple[Recording, Recording]]:
-    """Training and held-out units of each fold; each training part needs units that failed."""
-    if assessment.folds is None:
-        return []
-    splits = recording.folds(assessment.folds, seed=seed)
-    for train, _ in splits:
-        if not train.failed(True, "the assessment by folds").any():
-            raise InputError(f"{recording.title}: some fold is left without a training unit that failed; lower folds")
-    return splits
 
 
 def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
@@ -280,7 +166,7 @@ def _cross_validated(plan: Plan, seed: int) -> pd.DataFrame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PreparationWarning)  # the fit to all units has told it
             applied, learned = prepare(train, steps)
-        seen = replay(_unknowing(plan.parts.recording), steps, learned).recording
+        seen = replay(unknowing(plan.parts.recording), steps, learned).recording
         for name, arm in arms.items():
             known = arm.recording.take(applied.recording.ids).knowledge
             fitted = fit(arm.model, replace(applied.recording, knowledge=known), (), arm.engine, number)

@@ -1,5 +1,6 @@
 """Words and codes in a table: what stands for a missing value, for a level of a category, for a fact of a sequence."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +11,13 @@ from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.recording.stretches import listed
 
 Codes = str | bool | int | float
+Levels = Sequence[Codes] | Mapping[str, Codes]  # words or codes in order; or words in order with the code of each
 
 
 def coded(
     table: pd.DataFrame,
     missing: Mapping[str, Codes | Sequence[Codes]] | None,
-    levels: Mapping[str, Sequence[Codes]] | None,
+    levels: Mapping[str, Levels] | None,
     name: str,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The table with codes for missing values emptied and levels numbered from 0, and lines for the history.
@@ -31,14 +33,22 @@ def coded(
         hidden = np.any([_equals(cells, code) for code in listing], axis=0)
         table = table.assign(**{column: cells.mask(hidden)})
         notes.append(f"{hidden.sum()} values of {column} were codes for missing ({listed(listing)})")
-    for column, words in (levels or {}).items():
+    for column, given in (levels or {}).items():
         _refuse_unknown(column, table, place(name, "levels"))
-        table = table.assign(**{column: _numbered(table[column], words, name)})
-        notes.append(f"levels of {column}: " + ", ".join(f"{n} = {word}" for n, word in enumerate(words)))
+        table = table.assign(**{column: _numbered(table[column], given, name)})
+        notes.append(f"levels of {column}: " + ", ".join(f"{n} = {word}" for n, word in enumerate(given)))
     return table, tuple(notes)
 
 
-def kind_of_levels(columns: Sequence[str], levels: Mapping[str, Sequence[Codes]] | None) -> str:
+def named_levels(columns: Sequence[str], levels: Mapping[str, Levels] | None) -> Sequence[str] | pd.DataFrame:
+    """Names of the channels; where some have levels, a table with their words as a JSON list."""
+    words = [json.dumps([str(word) for word in (levels or {}).get(column, ())]) for column in columns]
+    if all(text == "[]" for text in words):
+        return columns
+    return pd.DataFrame({"levels": words}, index=pd.Index(columns, name="channel"))
+
+
+def kind_of_levels(columns: Sequence[str], levels: Mapping[str, Levels] | None) -> str:
     """The kind of a signal whose columns are all coded by levels: binary or category; continuous where they are not."""
     counts = [len((levels or {}).get(column, ())) for column in columns]
     return "continuous" if 0 in counts else "binary" if set(counts) == {2} else "category"
@@ -81,19 +91,20 @@ def _equals(column: pd.Series, code: Codes) -> np.ndarray:
     return (column.astype(str).str.strip() == str(code)).to_numpy(bool, na_value=False) & ~column.isna().to_numpy()
 
 
-def _numbered(column: Any, words: Sequence[Codes], name: str) -> np.ndarray:
+def _numbered(column: Any, given: Levels, name: str) -> np.ndarray:
     """(rows,) the number of each cell's level, NaN where it is empty."""
-    if isinstance(words, str) or len(words) < 2 or len(set(map(str, words))) < len(words):
-        raise InputError(f"{place(name, 'levels')}: {column.name} needs a list of different levels, got {words!r}")
+    codes = list(given.values()) if isinstance(given, Mapping) else given
+    if isinstance(codes, str) or len(codes) < 2 or len(set(map(str, codes))) < len(codes):
+        raise InputError(f"{place(name, 'levels')}: {column.name} needs a list of different levels, got {given!r}")
     out = np.full(len(column), np.nan)
-    for number, word in enumerate(words):
-        out[_equals(column, word)] = number
+    for number, code in enumerate(codes):
+        out[_equals(column, code)] = number
     text = column.astype(str).str.strip()
     other = np.flatnonzero(np.isnan(out) & ~column.isna().to_numpy() & (text != "").to_numpy(bool))
     if len(other):
         row = int(other[0])
         raise InputError(
             f"{place(name, f'row {row + 1}', f'column {column.name}')}: {column.iloc[row]!r} is none of the levels "
-            f"{list(words)}. Add it, or say that it means missing: missing={{{str(column.name)!r}: ...}}."
+            f"{list(codes)}. Add it, or say that it means missing: missing={{{str(column.name)!r}: ...}}."
         )
     return out

@@ -1,5 +1,6 @@
 """One named signal of a recording: values of all sequences end to end, what they are, and what was observed."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
@@ -48,6 +49,10 @@ class Signal:
     def n_channels(self) -> int:
         """Number of channels: the length of the last axis."""
         return self.values.shape[-1]
+
+    def levels(self, channel: int = 0) -> list[str]:
+        """Words for the values 0, 1, 2, ... of a channel; none where the recording does not name them."""
+        return [str(w) for w in json.loads(self.channels["levels"].iloc[channel])] if "levels" in self.channels else []
 
     def rows(self, index: np.ndarray | slice) -> "Signal":
         """The signal at some samples only."""

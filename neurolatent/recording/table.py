@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.recording.clock import even_grid
-from neurolatent.recording.coding import Codes, coded, constants, kind_of_levels
+from neurolatent.recording.coding import Codes, Levels, coded, constants, kind_of_levels, named_levels
 from neurolatent.recording.parts import Parts, refuse_unknown_signals
 from neurolatent.recording.signal import make_signal
 
@@ -26,7 +26,7 @@ def from_table(
     kinds: Mapping[str, str] | None = None,
     failed: bool | None = None,
     missing: Mapping[str, Codes | Sequence[Codes]] | None = None,
-    levels: Mapping[str, Sequence[Codes]] | None = None,
+    levels: Mapping[str, Levels] | None = None,
     per_sequence: Sequence[str] = (),
     name: str = "",
 ) -> Parts:
@@ -44,7 +44,7 @@ def from_table(
         kinds: Kind of each signal; where it is not named binary or category by its ``levels``, else continuous.
         failed: Whether all sequences ran to failure; None leaves it unknown.
         missing: Column to the code, or codes, that stand for a missing value there.
-        levels: Column to its words or codes in order; they become 0, 1, 2, ...
+        levels: Column to its words or codes in order, which become 0, 1, 2, ...; or to its words with their codes.
         per_sequence: Columns with one value throughout a sequence, which go into the table of sequences.
         name: File name, which opens error messages.
 
@@ -74,7 +74,9 @@ def from_table(
         for number, column in enumerate(columns):
             values[grid.rows, number] = _numbers(table[column], spot)
         kind = (kinds or {}).get(signal, kind_of_levels(columns, levels))
-        made[signal] = make_signal(values, kind=kind, channels=columns, where=place(name, f"signal {signal}"))
+        made[signal] = make_signal(
+            values, kind=kind, channels=named_levels(columns, levels), where=place(name, f"signal {signal}")
+        )
     begins = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
     facts = pd.DataFrame({"id": [str(i) for i in grid.ids], **constants(table, per_sequence, begins, spot)})
     facts = facts if failed is None else facts.assign(failed=failed)

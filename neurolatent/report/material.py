@@ -58,6 +58,12 @@ class Material:
         return [str(s) for s in self.latents["state"].values] if "state" in self.latents.coords else []
 
     @property
+    def choice_names(self) -> list[str]:
+        """Words for the choices 0, 1, ... where the recording has them, else the numbers."""
+        signal = self.prepared.signal(self.fit.model.signal_of(self.prepared))
+        return signal.levels() or ["0", "1"]
+
+    @property
     def things(self) -> str:
         """What the sequences are."""
         return "units" if isinstance(self.fit.model, Degrades) else "sequences"

@@ -12,6 +12,8 @@ from neurolatent.report.decoding import decoded_section, honesty_section, state_
 from neurolatent.report.evidence import evidence_section, learned_section
 from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import fleet_section
+from neurolatent.report.inputs import inputs_section
+from neurolatent.report.lapses import lapses_section
 from neurolatent.report.lines import lines_section
 from neurolatent.report.material import Material
 from neurolatent.report.outlook import has_answers
@@ -36,8 +38,9 @@ def fleet_page(material: Material, painter: Painter) -> list[Section]:
 
 
 def switching_page(material: Material, painter: Painter) -> list[Section]:
-    """States that come and go: which, when and how sure; what they weigh; held-out data; sequences; the fit."""
-    sections = [states_section(material, painter), *weights_section(material, painter), *_held_out(material, painter)]
+    """States that come and go: which, when, how sure; what moves them, what they weigh; held-out data; the fit."""
+    sections = [states_section(material, painter), *inputs_section(material, painter)]
+    sections += [*weights_section(material, painter), *lapses_section(material), *_held_out(material, painter)]
     sections += [sequences_section(material, painter)] if material.shown else []
     return [*sections, evidence_section(material, painter)]
 

@@ -127,6 +127,7 @@ def _data(material: Material, mine: np.ndarray, time: np.ndarray) -> Any:
         return functools.partial(spike_raster, time, values, names)
     signal, labels = covariates_shown(material)
     first = signal[mine, 0] if labels else np.zeros(len(mine))
+    zero, one = material.choice_names[:2]
     return functools.partial(
-        choice_strip, time, values[:, 0], first, names=("0", "1"), label=labels[0] if labels else "no covariate"
+        choice_strip, time, values[:, 0], first, names=(zero, one), label=labels[0] if labels else "no covariate"
     )

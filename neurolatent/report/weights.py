@@ -94,14 +94,15 @@ def _words(material: Material, value: np.ndarray, covariates: list[str]) -> str:
     """Every state in a few words: the covariate that moves it most, over the spread of that covariate, and the side."""
     spread = np.append(covariates_shown(material)[0].std(axis=0), 1.0)
     moved, said = np.abs(value * spread), []
+    zero, one = material.choice_names[:2]
     for k, name in enumerate(material.state_names):
         top = int(np.argmax(moved[k, :-1]))
-        side = "no side" if abs(value[k, -1]) < 0.5 else "1" if value[k, -1] > 0 else "0"
+        side = "no side" if abs(value[k, -1]) < 0.5 else one if value[k, -1] > 0 else zero
         leads = f"the bias, towards {side}" if moved[k, -1] > moved[k, top] and side != "no side" else covariates[top]
         tilt = "" if leads.startswith("the bias") else f" (bias towards {side})" if side != "no side" else " (no bias)"
         said.append(f"state {name} goes most by {leads}{tilt}")
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}. Weights are log odds of a choice of 1 for one more unit of the covariate."
+    return f"{text[0].upper()}{text[1:]}. Weights are log odds of a choice of {one} for one more unit of the covariate."
 
 
 def _table(
@@ -118,11 +119,11 @@ def _table(
         for c, label in enumerate(labels)
     ]
     columns = ("state", "covariate", "weight", spread, "90 % from", "to")
-    return Table("Weights (log odds of a choice of 1).", columns, rows, is_sortable=True)
+    return Table(f"Weights (log odds of a choice of {material.choice_names[1]}).", columns, rows, is_sortable=True)
 
 
 def _psychometric(material: Material, painter: Painter, value: np.ndarray, covariates: list[str]) -> Picture:
-    x = covariates_shown(material)[0]
+    x, one = covariates_shown(material)[0], material.choice_names[1]
     y = material.fit.model.modelled_values(material.prepared)[:, 0]
     smoothed = material.latents["smoothed"].values
     seen = np.isfinite(y) & np.isfinite(smoothed).all(axis=1)
@@ -131,10 +132,10 @@ def _psychometric(material: Material, painter: Painter, value: np.ndarray, covar
         name: _one_curve(x[seen], y[seen], smoothed[seen, k], value[k], at, _lapse(material, k))
         for k, name in enumerate(material.state_names)
     }
-    draw = functools.partial(psychometric_curves, curves, stimulus=covariates[0], choice="1")
+    draw = functools.partial(psychometric_curves, curves, stimulus=covariates[0], choice=one)
     said = "; ".join(f"state {n} from {c.curve[0]:.2f} to {c.curve[-1]:.2f}" for n, c in curves.items())
     return painter.picture(
-        draw, f"Probability of a choice of 1 along {covariates[0]}: {said}.",
+        draw, f"Probability of a choice of {one} along {covariates[0]}: {said}.",
         f"Choices along {covariates[0]} in each state: markers are shares of the data, every sample weighted by the "
         "probability of the state, with 90 % binomial intervals; lines are the model, averaged over the other "
         "covariates.", size=HALF,

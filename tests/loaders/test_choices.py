@@ -51,6 +51,21 @@ def test_numbers_may_be_codes_and_levels():
     assert got.observed[:, 0].tolist() == [True, True, False, True, True, False, True]
 
 
+def test_words_may_come_with_their_codes():
+    table = TABLE.assign(choice=[-1, 1, 0, 1, -1, -9, -1])
+    named = {"levels": {"choice": {"left": -1, "right": 1}}, "missing": {"choice": [0, -9]}}
+    made = Recording.of(table, **{**OPTIONS, **named})
+    assert made.signal("choice").values[:, 0].tolist() == [0, 1, 0, 1, 0, 0, 0]
+    assert made.signal("choice").levels() == ["left", "right"]
+    assert made.signal("task").levels() == []
+    assert made.history[-1] == "levels of choice: 0 = left, 1 = right"
+
+
+def test_words_of_levels_are_saved(tmp_path):
+    Recording.of(TABLE, **OPTIONS).save(tmp_path / "a.nc")
+    assert Recording.load(tmp_path / "a.nc").signal("choice").levels() == ["left", "right"]
+
+
 def test_more_levels_are_a_category():
     got = Recording.of(TABLE, **{**OPTIONS, "missing": None, "levels": {"choice": ["miss", "left", "right"]}})
     assert got.signal("choice").kind == "category"

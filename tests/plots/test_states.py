@@ -120,3 +120,17 @@ def test_choices_are_marked_on_their_side_and_missed_ones_are_not(ax):
     assert marks == {"right": [0.0], "left": [1.0]}
     assert ax.get_ylabel() == "contrast"
     ax.figure.draw_without_rendering()
+
+
+def test_transitions_along_an_input_have_a_panel_for_each_state(figure):
+    at, low = np.linspace(-1, 1, 5), np.full((5, 2, 2), 0.1)
+    probability = np.stack([np.array([[0.9 - 0.1 * x, 0.1 + 0.1 * x], [0.2, 0.8]]) for x in at])
+    axes = plots.transition_curves(
+        plots.Pushed(at, probability, low, low + 0.8), ["1", "2"], label="cue", figure=figure
+    )
+    assert [ax.get_title() for ax in axes] == ["from state 1", "from state 2"]
+    for k, ax in enumerate(axes):
+        np.testing.assert_array_equal([line.get_ydata() for line in ax.lines], probability[:, k].T)
+        assert ax.get_xlabel() == "cue"
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["to state 1", "to state 2"]
+    figure.draw_without_rendering()

@@ -10,15 +10,17 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
 from neurolatent.models.hmmglm.data import HMMGLMData
+from neurolatent.models.hmmglm.layout import free_weights
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.priors import normal_log_density
-from neurolatent.models.hmmglm.update import NOISE_RATE, NOISE_SHAPE
+from neurolatent.models.hmmglm.sparse import newton_prior
+from neurolatent.models.hmmglm.update import NOISE_RATE, NOISE_SHAPE, chain_prior
 from neurolatent.ops.dirichlet import dirichlet_log_density
 
 
 def sample_params(model: Any, data: HMMGLMData) -> HMMGLMParams:
     """All sites, as parameters; those that are no site of their own are named by ``deterministic``."""
-    values = {**_sample_chain(model), **model.prior.sample(model.n_states, model.free(data), data)}
+    values = {**_sample_chain(model), **model.prior.sample(model.n_states, free_weights(model, data), data)}
     values |= _sample_rest(model, data)
     empty = jnp.zeros(0)
     params = HMMGLMParams(**{name: values.get(name, empty) for name in HMMGLMParams._fields})
@@ -37,7 +39,7 @@ def numpyro_sites(model: Any) -> set[str]:
 
 
 def _sample_chain(model: Any) -> dict[str, Any]:
-    first, rows = model.chain_prior()
+    first, rows = chain_prior(model)
     n_states = model.n_states
     initial: Any = jnp.full(n_states, 1 / n_states)
     if n_states == 1:
@@ -76,7 +78,7 @@ def _wide(values: Any, states: int) -> Array:
 
 def log_prior(model: Any, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, ""]:
     """Log density of all sites at these parameters, nats."""
-    first, rows = model.chain_prior()
+    first, rows = chain_prior(model)
     total = dirichlet_log_density(params.transition, rows)
     if model.learn_initial:
         total += dirichlet_log_density(params.initial[None], first[None])
@@ -95,14 +97,14 @@ def log_prior(model: Any, params: HMMGLMParams, data: HMMGLMData) -> Float[Array
         total += model.lapses.log_density(jnp.asarray(params.lapse))
     if model.driven is not None:
         total += model.driven.log_density(jnp.asarray(params.drive))
-    return total + model.newton_prior.log_density(params, model.free(data))
+    return total + newton_prior(model).log_density(params, free_weights(model, data))
 
 
 def sites_at(model: Any, params: HMMGLMParams, data: HMMGLMData) -> dict[str, Array]:
     """Values of the sites at these parameters, moved off the edges of the simplices."""
     named = numpyro_sites(model)
     inside = {n: _inside(jnp.asarray(getattr(params, n))) for n in ("initial", "transition", "kernel") if n in named}
-    sites = {**inside, **model.prior.sites_at(params, model.free(data))}
+    sites = {**inside, **model.prior.sites_at(params, free_weights(model, data))}
     sites["bias_free"] = jnp.asarray(params.bias)[: 1 if model.bias == "shared" else None]
     if model.has_own_lags:
         sites["taps_free"] = jnp.asarray(params.taps)[: 1 if model.self_coupling == "shared" else None]

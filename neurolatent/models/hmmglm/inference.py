@@ -12,6 +12,7 @@ from neurolatent.models.hmmglm import driven
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.families import Gaussian
 from neurolatent.models.hmmglm.lapse import causes
+from neurolatent.models.hmmglm.layout import n_groups
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import block_size, end_to_end, in_blocks, predictor
 from neurolatent.models.protocols import Latents
@@ -60,7 +61,7 @@ def groups_of(observed: Bool[Array, "*rows targets"], n_groups: int) -> Float[Ar
 def log_emission(model: Any, params: HMMGLMParams, data: HMMGLMData) -> Float[Array, "sequences time states"]:
     """Log density of each sample under each state, nats; targets that were not observed add nothing."""
     x, beta = regressors(params, data), coefficients(params)
-    shape, n_states, groups = data.y.shape[:2], beta.shape[0], model.n_groups(data)
+    shape, n_states, groups = data.y.shape[:2], beta.shape[0], n_groups(model, data)
     flat = [end_to_end(leaf) for leaf in (with_one(x), data.own, data.y, groups_of(data.observed, groups))]
     size = block_size(flat[0].shape[0], n_states * data.y.shape[-1])
     blocks = [in_blocks(leaf, size) for leaf in flat]
@@ -148,6 +149,21 @@ def ahead(model: Any, params: HMMGLMParams, data: HMMGLMData, filtered: Array) -
     return jnp.concatenate([initial_of(params, data)[:, None], moved], axis=1)
 
 
+def state_means(model: Any, eta: Array, params: HMMGLMParams) -> Array:
+    """Expected targets under each state, from the linear predictors."""
+    mean = model.family.mean(eta)
+    if model.lapses is None:
+        return mean
+    return params.lapse[:, :1] + (1 - params.lapse.sum(axis=1, keepdims=True)) * mean
+
+
+def state_variances(model: Any, means: Array, params: HMMGLMParams) -> Array:
+    """Variance of the targets under each state."""
+    if model.is_choice:
+        return means * (1 - means)
+    return jnp.broadcast_to(params.noise**2, means.shape) if model.has_noise else means
+
+
 def one_step(model: Any, params: HMMGLMParams, data: HMMGLMData, filtered: Array) -> dict[str, Array]:
     """Mean and standard deviation of each target given the samples before it, and the residual.
 
@@ -158,9 +174,9 @@ def one_step(model: Any, params: HMMGLMParams, data: HMMGLMData, filtered: Array
 
     def one(sequence: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         x, own, y, weight = sequence
-        means = model.state_means(predictor(beta, x, own), params)
+        means = state_means(model, predictor(beta, x, own), params)
         mean = jnp.einsum("ts,tso->to", weight, means)
-        within = model.state_variances(means, params)
+        within = state_variances(model, means, params)
         total = jnp.einsum("ts,tso->to", weight, within + (means - mean[:, None]) ** 2)
         if not isinstance(model.family, Gaussian):
             return mean, total, (y - mean) / jnp.sqrt(jnp.maximum(total, 1e-12))

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_factor, cho_solve
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Float, Shaped
 
 from neurolatent.models.hmmglm.families import AnyFamily
+from neurolatent.models.hmmglm.layout import Layout
 from neurolatent.models.hmmglm.rows import Rows, Totals, totals, value_of
 
 STEPS = (1.0, 0.5, 0.1)  # tried one after the other where the former lowers the objective
@@ -31,13 +32,6 @@ class Quadratic(NamedTuple):
 
     mean: Beta
     precision: Beta
-
-
-class Layout(NamedTuple):
-    """What the coefficients of one target are, the same for all states; compiled in."""
-
-    free: Bool[np.ndarray, "targets coefficients"]  # False: held at zero
-    common: Bool[np.ndarray, "targets coefficients"]  # shared by all states
 
 
 def fisher_step(family: AnyFamily, beta: Beta, noise: Array, rows: Rows, *, prior: Quadratic, layout: Layout) -> Beta:

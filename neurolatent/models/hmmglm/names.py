@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from neurolatent.checks import InputError
+from neurolatent.models.hmmglm.door import inputs_of
 from neurolatent.models.hmmglm.families import Categorical
 from neurolatent.models.hmmglm.onehot import OneHot
 from neurolatent.models.hmmglm.params import SIDES, TYPES, HMMGLMParams
@@ -70,7 +71,8 @@ def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
     features = list(model.channels) or recording.signal(name).names
     targets = features
     if isinstance(model.family, Categorical):
-        targets = [str(c) for c in range(1, model.family.n_classes)]
+        words = recording.signal(name).levels() or [str(c) for c in range(model.family.n_classes)]
+        targets = words[1 : model.family.n_classes]
     columns = columns_of(recording, model.covariates_of(recording), model.covariate_channels)[1]
     return {
         "state": model.state_names(),
@@ -81,7 +83,7 @@ def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
         "lag": list(range(1, model.kernel.length + 1)),
         "type": list(TYPES),
         "side": list(SIDES),
-        "input": columns_of(recording, *model.inputs_of())[1],
+        "input": columns_of(recording, *inputs_of(model))[1],
         "unused": [],
     }
 

@@ -35,6 +35,7 @@ from neurolatent.checks import one_of, positive, whole_number
 from neurolatent.models.hmmglm import refit
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.inference import coefficients
+from neurolatent.models.hmmglm.layout import free_weights
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.priors import Free
 from neurolatent.models.hmmglm.rows import Rows, value_of
@@ -150,7 +151,7 @@ class OneHot:
 
     def _annealed(self, model: Any, params: HMMGLMParams, data: HMMGLMData, weight: Array, step: Array) -> HMMGLMParams:
         """Gradient steps on logits, strengths and the other coefficients, then the connectome."""
-        rows, free = rows_of(model, params, data, weight), jnp.asarray(model.free(data))
+        rows, free = rows_of(model, params, data, weight), jnp.asarray(free_weights(model, data))
         tau, former = self.temperature(step), self.temperature(step - 1)
         share = jnp.clip((step - self.first_steps) / max(self.annealing_steps - 1, 1), 0.0, 1.0)
         raw = params.strength + jnp.log(-jnp.expm1(-params.strength))  # inverse of softplus

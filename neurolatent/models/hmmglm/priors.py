@@ -13,7 +13,7 @@ import numpyro.distributions as dist
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float
 
-from neurolatent.checks import InputError, positive
+from neurolatent.checks import positive
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.params import HMMGLMParams
 
@@ -144,12 +144,3 @@ def free_site(name: str, n_states: int, free: Free, mean: Array, sd: Array) -> W
     normal = dist.Normal(mean, sd).expand([n_states, count]).to_event(2)
     values = jnp.asarray(numpyro.sample(f"{name}_free", normal))
     return jnp.zeros((n_states, *free.shape), values.dtype).at[:, free].set(values)
-
-
-def refuse_couplings_only(prior: object, *, has_history: bool, has_covariates: bool, one_weight: bool) -> None:
-    """Refuse a prior of couplings where there is none, or more than one weight for a pair."""
-    name = type(prior).__name__
-    if not has_history or has_covariates:
-        raise InputError(f"{name} is a prior of couplings: give a history, and leave out the covariates")
-    if not one_weight:
-        raise InputError(f"{name} needs one weight for each pair: take the kernel Exponential or Learned")

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.inference import coefficients, with_coefficients
+from neurolatent.models.hmmglm.layout import layout_of
 from neurolatent.models.hmmglm.mstep import climb, direction, grouped
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import totals, value_of
@@ -26,7 +27,7 @@ def refitted(
     Args:
         log_strength: Mean and standard deviation of the normal prior of r.
     """
-    rows, layout, beta = rows_of(model, params, data, weight), model.layout(data), coefficients(params)
+    rows, layout, beta = rows_of(model, params, data, weight), layout_of(model, data), coefficients(params)
     groups, lags, common = rows.observed.shape[-1], data.own.shape[-1], np.asarray(layout.common)
     is_weight = np.zeros(beta.shape[1:], bool)
     is_weight[:, lags:-1] = True

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from neurolatent.checks import InputError
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.families import Categorical, Poisson
-from neurolatent.models.hmmglm.inference import beliefs, coefficients, regressors
+from neurolatent.models.hmmglm.inference import beliefs, coefficients, regressors, state_means
+from neurolatent.models.hmmglm.layout import n_covariates
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import predictor
 from neurolatent.models.hmmglm.stream import Sample, moved, step_data
@@ -55,7 +56,7 @@ def roll_out(
         state = jax.random.categorical(key_state, log_belief)
         data = step_data(model, past, Sample(jnp.zeros(targets), covariates, inputs))
         x = jnp.append(regressors(params, data)[0, 0], 1.0)[None]
-        mean = model.state_means(predictor(beta, x, data.own[0]), params)[0, state]
+        mean = state_means(model, predictor(beta, x, data.own[0]), params)[0, state]
         noise = params.noise[state] if model.has_noise else params.noise
         y = draw(model, key_sample, mean, noise)
         certain = jnp.where(jnp.arange(len(log_belief)) == state, 0.0, -jnp.inf)
@@ -111,7 +112,7 @@ def forecast_paths(
     """
     found = beliefs(model, params, data, careful=True).filtered.filtered
     last, lags, targets = data.lengths - 1, model.kernel.length, data.y.shape[-1]
-    columns = data.x.shape[-1] - model.kernel.basis().shape[1] * targets
+    columns = n_covariates(model, data)
 
     def one(key: Array, at: Array, belief: Array, y: Array, x: Array, inputs: Array) -> tuple[Array, Array]:
         place = at - jnp.arange(lags)

@@ -111,16 +111,18 @@ def _shared_sums(x: Array, score: Array, information: Array) -> tuple[Array, Arr
 
 
 def _own_sums(block: Rows, score: Array, information: Array) -> tuple[Array, Array]:
-    """Every target has its own past among its regressors: one target after the other."""
-
-    def one(target: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-        own, slope, curvature = target
-        x = jnp.concatenate([own, block.x], axis=1)
-        return slope.T @ x, grams(x, curvature)
-
-    moved = (jnp.moveaxis(block.own, 1, 0), jnp.moveaxis(score, 2, 0), jnp.moveaxis(information, 2, 0))
-    gradient, found = jax.lax.map(one, moved)
-    return jnp.moveaxis(gradient, 0, 1), jnp.moveaxis(found, 0, 1)
+    """Every target has its own past before the regressors that all share: the blocks of its matrix one by one."""
+    rows, states, targets = score.shape
+    lags, shared = block.own.shape[-1], block.x.shape[1]
+    slope = (score.reshape(rows, -1).T @ block.x).reshape(states, targets, shared)
+    gradient = jnp.concatenate([jnp.einsum("tso,tol->sol", score, block.own), slope], axis=-1)
+    inner = jax.vmap(grams, (1, 2), 1)(block.own, information)
+    bent = (information[..., None] * block.own[:, None]).reshape(rows, -1)
+    mixed = (bent.T @ block.x).reshape(states, targets, lags, shared)
+    outer = grams(block.x, information.reshape(rows, -1)).reshape(states, targets, shared, shared)
+    upper = jnp.concatenate([inner, mixed], axis=-1)
+    lower = jnp.concatenate([jnp.swapaxes(mixed, -1, -2), outer], axis=-1)
+    return gradient, jnp.concatenate([upper, lower], axis=-2)
 
 
 def value_of(

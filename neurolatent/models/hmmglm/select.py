@@ -1,20 +1,15 @@
-"""The door of the model: a recording becomes padded arrays, and what cannot be used is refused by name."""
+"""Targets and regressors as padded arrays."""
 
-import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from neurolatent.checks import InputError, place
 from neurolatent.models.hmmglm.data import HMMGLMData
-from neurolatent.models.hmmglm.families import AnyFamily, Bernoulli, Categorical, Gaussian, Poisson
+from neurolatent.models.hmmglm.families import AnyFamily, Bernoulli, Categorical
 from neurolatent.models.hmmglm.history import Kernel, filtered_history
-from neurolatent.models.protocols import ModelWarning
 from neurolatent.ops.padding import pad, padded_length
 from neurolatent.recording import Recording, Signal
-
-FEW_SPIKES = 10  # spec of the method, section 12
-RARE, FREQUENT = 1e-3, 20.0  # mean counts per bin beyond which the bin width is doubtful
 
 
 class Taken(NamedTuple):
@@ -93,83 +88,3 @@ def make_data(taken: Taken, recording: Recording, weights: np.ndarray, *, kernel
     fillers = (0.0, False, 0.0, 0.0, 0.0, 0.0)
     packed = [pad(a, lengths, 0, longest, f) for a, f in zip(flat, fillers, strict=True)]
     return HMMGLMData._make([*packed, lengths.astype(np.int32), np.zeros(targets), np.ones(targets)])
-
-
-def refuse_untrainable(taken: Taken, recording: Recording, model: Any, names: list[str]) -> None:
-    """Refuse what cannot be learned from; warn of what is doubtful."""
-    where = place(recording.title, f"signal {model.signal_of(recording)}")
-    bins = int(taken.observed.any(axis=1).sum())
-    if bins < 10 * model.n_states:
-        raise InputError(
-            f"{where}: {bins} observed samples are too few for n_states={model.n_states}: at least 10 for each state. "
-            "Choose fewer states."
-        )
-    length = model.kernel.length
-    short = np.flatnonzero(recording.lengths <= length)
-    if length and len(short):
-        raise InputError(
-            f"{where}, sequence {recording.ids[short[0]]}: {recording.lengths[short[0]]} bins, but the history is "
-            f"{length} long. Drop the sequence, or shorten the kernel."
-        )
-    _CHECKS[type(model.family)](taken, recording, where, model)
-    _refuse_columns(taken, f"{recording.title}: covariates", names, with_bias=True)
-
-
-def _refuse_columns(taken: Taken, where: str, names: list[str], *, with_bias: bool) -> None:
-    """Refuse covariates that never change; warn where they nearly repeat each other."""
-    seen = taken.observed.any(axis=1)
-    x = taken.covariates[seen]
-    flat = np.flatnonzero(np.ptp(x, axis=0) == 0) if x.size else []
-    if len(flat):
-        raise InputError(
-            f"{where}: {names[flat[0]]!r} never changes ({x[0, flat[0]]:g}). Leave it out: the model has its own bias."
-        )
-    if not x.size:
-        return
-    scaled = np.concatenate([x / x.std(axis=0), np.ones((len(x), 1))], axis=1)
-    if np.linalg.cond(scaled) > 1e8:
-        loads = np.abs(np.linalg.svd(scaled, full_matrices=False)[2][-1])
-        worst = [n for n, load in zip([*names, "bias"], loads, strict=True) if load > 0.1]
-        message = (
-            f"{where}: {', '.join(worst)} depend on each other linearly, so their weights are not determined apart."
-        )
-        warnings.warn(f"{message} Leave one of them out.", ModelWarning, stacklevel=4)
-
-
-def _check_counts(taken: Taken, recording: Recording, where: str, model: Any) -> None:
-    names = recording.signal(model.signal_of(recording)).names
-    total = np.where(taken.observed, taken.y, 0.0).sum(axis=0)
-    for label, count, seen in zip(names, total, taken.observed.sum(axis=0), strict=True):
-        if seen == 0 or count == 0:
-            raise InputError(f"{where}, channel {label}: not a single spike. Leave it out: prepare with DropSilent().")
-    few = [f"{n} ({int(c)})" for n, c in zip(names, total, strict=True) if c < FEW_SPIKES]
-    mean = total / np.maximum(taken.observed.sum(axis=0), 1)
-    if few:
-        _warn(f"{where}: fewer than {FEW_SPIKES} spikes in {', '.join(few)}: their weights are those of the prior")
-    if (mean < RARE).any() or (mean > FREQUENT).any():
-        _warn(f"{where}: mean counts per bin from {mean.min():.2g} to {mean.max():.2g}; choose another bin width")
-
-
-def _check_choices(taken: Taken, recording: Recording, where: str, model: Any) -> None:
-    seen = taken.observed.all(axis=1)
-    chosen = taken.y[seen]
-    counts = np.concatenate([[(chosen.sum(axis=1) == 0).sum()], chosen.sum(axis=0)])
-    if (counts > 0).sum() < 2:
-        raise InputError(f"{where}: every choice is {int(np.argmax(counts))}, so there is nothing to learn.")
-    if (counts == 0).any():
-        raise InputError(f"{where}: class {int(np.argmin(counts))} is never chosen. Take fewer n_classes.")
-
-
-def _check_values(taken: Taken, recording: Recording, where: str, model: Any) -> None:
-    names = recording.signal(model.signal_of(recording)).names
-    for channel, label in enumerate(names):
-        values = taken.y[taken.observed[:, channel], channel]
-        if len(values) == 0 or np.ptp(values) == 0:
-            raise InputError(f"{where}, channel {label}: it never changes. Prepare with DropSilent().")
-
-
-_CHECKS = {Poisson: _check_counts, Bernoulli: _check_choices, Categorical: _check_choices, Gaussian: _check_values}
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ModelWarning, stacklevel=5)

@@ -5,11 +5,17 @@ r"""Sparse priors of couplings for samplers: a mean coupling that is nearly zero
 They have no mode that EM could climb to, so EM finds the start under a hierarchical normal prior, and NUTS or SVI take
 it from there.
 
+They are hard to sample. Three neurons, two states and 900 bins, two chains: under the spike and slab 120 draws after
+120 steps of warm-up took 61 s of processor time, without divergences, with R-hat 1.06 of the weights and 1.10 of the
+spread: they need several times as many draws. Under the horseshoe 150 after 150 took 119 s, 250 leapfrog steps a
+draw, ten divergences, R-hat 1.24 of the weights and 1.52 of their means. Believe draws only where ``check`` does.
+
 References: Piironen and Vehtari (2017), Electronic Journal of Statistics 11(2):5018-5051, eqs. 2.8, 3.12 (regularised
 horseshoe); Mitchell and Beauchamp (1988), JASA 83(404):1023-1032 (spike and slab).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,11 +43,6 @@ class Horseshoe:
     def __post_init__(self) -> None:
         positive("prior: n_relevant", self.n_relevant)
         positive("prior: slab", self.slab)
-
-    @property
-    def start(self) -> Hierarchical:
-        """The prior under which EM finds the start."""
-        return START
 
     def begin(self, weights: np.ndarray, free: Free) -> dict[str, np.ndarray]:
         """As the prior of the start."""
@@ -91,11 +92,6 @@ class SpikeSlab:
         for count in self.sparse:
             positive("prior: sparse", count)
 
-    @property
-    def start(self) -> Hierarchical:
-        """The prior under which EM finds the start."""
-        return START
-
     def begin(self, weights: np.ndarray, free: Free) -> dict[str, np.ndarray]:
         """As the prior of the start; no type is known."""
         return {**START.begin(weights, free), "connectome": np.full((*free.shape, 3), 1 / 3)}
@@ -124,6 +120,11 @@ class SpikeSlab:
     def sites_at(self, params: HMMGLMParams, free: Free) -> dict[str, Array]:
         """Values of the sites at these parameters."""
         return {"centre_free": jnp.asarray(params.centre)[free]} | _around_at(params, free)
+
+
+def newton_prior(model: Any) -> Any:
+    """The normal prior of the weights in a Fisher-scoring step."""
+    return START if isinstance(model.prior, (Horseshoe, SpikeSlab)) else model.prior
 
 
 def _around(n_states: int, free: Free, centre: Array) -> dict[str, Array]:

@@ -1,5 +1,6 @@
 """Where EM starts: one GLM for all data in every state, moved by a little noise."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -7,10 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from neurolatent.checks import InputError
 from neurolatent.compiling import compiled
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.inference import coefficients
+from neurolatent.models.hmmglm.layout import free_weights
 from neurolatent.models.hmmglm.params import HMMGLMParams
+from neurolatent.models.hmmglm.priors import Ridge
 from neurolatent.models.hmmglm.update import update_regressions
 
 STAY = 0.98  # of the first transitions; public code of Li et al. (2024)
@@ -21,7 +25,7 @@ STILL = 1e-6  # largest change of a coefficient that counts as none
 def empty_params(model: Any, data: HMMGLMData, n_states: int) -> HMMGLMParams:
     """Parameters without any effect of a regressor."""
     targets, none = data.y.shape[-1], np.zeros(0)
-    shape = model.free(data).shape
+    shape = free_weights(model, data).shape
     off = (1 - STAY) / max(n_states - 1, 1)
     transition = (
         np.full((n_states, n_states), off) + (STAY - off) * np.eye(n_states) if n_states > 1 else np.ones((1, 1))
@@ -61,13 +65,34 @@ def pooled_glm(model: Any, params: HMMGLMParams, data: HMMGLMData) -> HMMGLMPara
     return jax.lax.while_loop(lambda c: (c[1] > STILL) & (c[2] < NEWTON), step, begin)[0]
 
 
+def pooled(model: Any) -> Any:
+    """The model without states, lapses and inputs; priors that speak of several states become a ridge."""
+    prior = model.prior if isinstance(model.prior, Ridge) else Ridge()
+    bias_sd = model.spread_of_bias
+    return replace(model, n_states=1, prior=prior, bias_sd=bias_sd, bias="state", lapses=None, driven=None)
+
+
+def start_of(model: Any, key: PRNGKeyArray, data: HMMGLMData, start: str, restart: int) -> HMMGLMParams:
+    """A starting point by its name.
+
+    Raises:
+        InputError: A start that this model does not have.
+    """
+    if start not in ("auto", "random"):
+        raise InputError(f"the HMM-GLM starts from one GLM plus noise: start='auto' or 'random', not {start!r}")
+    if start == "random":
+        return noisy_start(model, key, data, restart, noise=1.0, keeps_weights=False)
+    return noisy_start(model, key, data, restart, noise=0.2 if model.is_choice else 0.1)
+
+
 def noisy_start(
     model: Any, key: PRNGKeyArray, data: HMMGLMData, restart: int, *, noise: float, keeps_weights: bool = True
 ) -> HMMGLMParams:
     """The pooled GLM in every state plus Normal(0, noise) on its weights, without regressors on its bias."""
-    one = jax.device_get(pooled_glm(model.pooled, empty_params(model.pooled, data, 1), data))
+    alone = pooled(model)
+    one = jax.device_get(pooled_glm(alone, empty_params(alone, data, 1), data))
     generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), restart])
-    start, free = empty_params(model, data, model.n_states), model.free(data)
+    start, free = empty_params(model, data, model.n_states), free_weights(model, data)
     weights = float(keeps_weights) * one.weights + np.where(
         free, noise * generator.normal(size=start.weights.shape), 0.0
     )

@@ -1,12 +1,16 @@
 """One sample at a time: the filter of the HMM-GLM with fixed memory."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
 
+from neurolatent.checks import InputError
 from neurolatent.models.hmmglm.data import Floats, HMMGLMData
 from neurolatent.models.hmmglm.driven import log_transitions
+from neurolatent.models.hmmglm.families import Categorical
 from neurolatent.models.hmmglm.inference import log_emission
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.ops.hmm_common import log_sum
@@ -34,6 +38,26 @@ def stream_start(params: HMMGLMParams, lags: int) -> StreamState:
     targets, dtype = params.bias.shape[1], jnp.result_type(float)
     nothing, begun = jnp.zeros((lags, targets), dtype), jnp.zeros((), bool)
     return StreamState(jnp.log(jnp.asarray(params.initial)), nothing, begun, jnp.zeros((), dtype))
+
+
+def sample_of(model: Any, params: HMMGLMParams, *given: ArrayLike | Sequence[float | int]) -> Sample:
+    """A step as it was given, with the label of a choice among several classes as indicators.
+
+    Args:
+        given: Targets, covariates, inputs.
+
+    Raises:
+        InputError: Another number of targets than the model has.
+    """
+    sample = Sample(*(np.atleast_1d(np.asarray(v, float)) for v in given))
+    if isinstance(model.family, Categorical):
+        classes = np.arange(1, model.family.n_classes)
+        sample = sample._replace(y=np.where(np.isfinite(sample.y), sample.y == classes, np.nan))
+    if sample.y.shape != params.bias.shape[-1:]:
+        raise InputError(
+            f"a sample of this stream has {params.bias.shape[-1]} targets, got the shape {np.shape(given[0])}"
+        )
+    return sample
 
 
 def step_data(model: Any, past: Float[Array, "lags targets"], sample: Sample) -> HMMGLMData:

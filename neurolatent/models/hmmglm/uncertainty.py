@@ -16,6 +16,7 @@ from jaxtyping import Array, ArrayLike, Float
 from neurolatent.compiling import compiled
 from neurolatent.models.hmmglm.data import HMMGLMData
 from neurolatent.models.hmmglm.inference import coefficients, with_coefficients
+from neurolatent.models.hmmglm.layout import layout_of
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import totals
 from neurolatent.models.hmmglm.update import quadratic_of, rows_of
@@ -25,7 +26,7 @@ def standard_errors(model: Any, params: HMMGLMParams, data: HMMGLMData, smoothed
     """Standard errors in the place of bias, weights and taps; NaN where held at zero, and for all other parameters."""
     found = jax.device_get(_curvature(model, params, data, jnp.asarray(smoothed)))
     information, precision = (np.asarray(leaf) for leaf in found)
-    layout = model.layout(data)
+    layout = layout_of(model, data)
     free, common = (np.asarray(mask).reshape(information.shape[1], -1) for mask in layout)
     if np.size(params.types):  # a one-hot weight of the type "none" is zero by decision, not by estimate
         weights, lags = np.asarray(params.weights), np.asarray(params.taps).shape[-1] if np.ndim(params.taps) > 1 else 0
@@ -62,7 +63,5 @@ def _curvature(
 ) -> tuple[Float[Array, "states groups coefficients coefficients"], Float[Array, "states groups coefficients"]]:
     rows = rows_of(model, params, data, smoothed)
     found = totals(model.family, coefficients(params), params.noise, rows).information
-    if not hasattr(model.newton_prior, "quadratic"):
-        return found, jnp.zeros(found.shape[:3])
     precision = quadratic_of(model, params, data, use_prior=True).precision
     return found, precision.reshape(found.shape[:3])

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from neurolatent.models.hmmglm import driven
@@ -17,17 +18,26 @@ from neurolatent.models.hmmglm.inference import (
     with_one,
 )
 from neurolatent.models.hmmglm.lapse import causes
+from neurolatent.models.hmmglm.layout import layout_of, n_groups
 from neurolatent.models.hmmglm.mstep import Quadratic, fisher_step
 from neurolatent.models.hmmglm.params import HMMGLMParams
 from neurolatent.models.hmmglm.rows import Rows, block_size, end_to_end, in_blocks, predictor, summed, value_of
+from neurolatent.models.hmmglm.sparse import newton_prior
 
 Weight = Float[Array, "sequences time states"]
 NOISE_SHAPE, NOISE_RATE = 1.0, 0.01  # inverse gamma of Gaussian variances; the rate in squared spreads of the data
 
 
+def chain_prior(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Dirichlet concentrations of the initial distribution and of the rows of transitions."""
+    kappa = (0.0 if model.is_choice else 50.0) if model.kappa is None else model.kappa
+    first = np.full(model.n_states, 2.0 if model.learn_initial else 1.0)
+    return first, np.full((model.n_states,) * 2, float(model.alpha)) + kappa * np.eye(model.n_states)
+
+
 def update_chain(model: Any, params: HMMGLMParams, data: HMMGLMData, found: Beliefs) -> HMMGLMParams:
     """Modes of the initial distribution and of the transitions; a row without departures keeps its values."""
-    first, rows = model.chain_prior()
+    first, rows = chain_prior(model)
     starts = (found.smoothed * (data.lengths > 0)[:, None, None])[:, 0].sum(axis=0) + (first - 1)
     initial = starts / starts.sum() if model.learn_initial else params.initial
     pseudo = jnp.asarray(rows - 1)
@@ -70,7 +80,7 @@ def update_regressions(
     model: Any, params: HMMGLMParams, data: HMMGLMData, weight: Weight, *, use_prior: bool, steps: int
 ) -> HMMGLMParams:
     """Fisher-scoring steps of all regressions under a normal prior, then the noise, then the kernel."""
-    rows, layout = rows_of(model, params, data, weight), model.layout(data)
+    rows, layout = rows_of(model, params, data, weight), layout_of(model, data)
     prior = quadratic_of(model, params, data, use_prior=use_prior)
 
     def step(_: Array, beta: Array) -> Array:
@@ -84,10 +94,10 @@ def update_regressions(
 def rows_of(model: Any, params: HMMGLMParams, data: HMMGLMData, weight: Weight) -> Rows:
     """Every bin or trial as a row, in blocks."""
     x = regressors(params, data)
-    groups, states, targets = model.n_groups(data), weight.shape[-1], data.y.shape[-1]
+    groups, states, targets = n_groups(model, data), weight.shape[-1], data.y.shape[-1]
     n_rows, width = weight.shape[0] * weight.shape[1], x.shape[-1] + 1
     size = targets // groups
-    wide = max(states * targets * size, (width + data.own.shape[-1]) * (width + data.own.shape[-1] + 1) // 2)
+    wide = max(states * targets * max(size, data.own.shape[-1]), width * (width + 1) // 2)
     length = block_size(n_rows, wide)
     leaves = (
         with_one(x),
@@ -102,7 +112,7 @@ def rows_of(model: Any, params: HMMGLMParams, data: HMMGLMData, weight: Weight) 
 def quadratic_of(model: Any, params: HMMGLMParams, data: HMMGLMData, *, use_prior: bool) -> Quadratic:
     """The normal prior of all coefficients; one that all states share is counted once, a share in each state."""
     states, targets = params.bias.shape
-    mean, precision = model.newton_prior.quadratic(params)
+    mean, precision = newton_prior(model).quadratic(params)
     lags = (states, targets, data.own.shape[-1])
     taps = jnp.full(lags, float(model.taps_sd) ** -2 / (states if model.self_coupling == "shared" else 1))
     bias = jnp.full((states, targets, 1), model.spread_of_bias**-2 / (states if model.bias == "shared" else 1))

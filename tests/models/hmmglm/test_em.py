@@ -29,6 +29,7 @@ from neurolatent.models.hmmglm import (
     Ridge,
     SpikeSlab,
 )
+from neurolatent.models.hmmglm.layout import free_weights
 from neurolatent.models.hmmglm.onehot import concrete_log_density
 from neurolatent.models.hmmglm.rows import grams
 from neurolatent.recording import Recording
@@ -204,4 +205,4 @@ def test_kernel_and_history_names_match_the_regressors():
     for history in (Exponential(), NoHistory()):
         model = HMMGLM(2, history=history)
         data = model.select(made, for_training=False).data
-        assert len(model.coordinates(made)["regressor"]) == data.x.shape[-1] == model.free(data).shape[1]
+        assert len(model.coordinates(made)["regressor"]) == data.x.shape[-1] == free_weights(model, data).shape[1]
