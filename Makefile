@@ -45,7 +45,7 @@ demo: $(STAMP)
 	@echo "Open the report in a browser: $(CURDIR)/runs/demo/report.html"
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not record" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not record" $(ARGS)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "slow and not record" $(ARGS)

@@ -129,6 +129,7 @@ def test_expectation_of_an_unknown_figure_is_refused(call, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_after_the_fit_keeps_it(call, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -417,6 +418,7 @@ def test_simulate_writes_a_recording(fleet, call, tmp_path):
     assert first.fingerprint() == again.fingerprint() != other.fingerprint()
 
 
+@pytest.mark.slow
 def test_compare_ranks_runs(fleet, call, tmp_path):
     path = write(tmp_path, recipe(model={"name": "arphmm", "n_states": 1, "order": 1}))
     assert call("fit", path, "--out", tmp_path / "one", "--no-cache")[0] == cli.DONE

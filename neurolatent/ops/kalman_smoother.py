@@ -36,6 +36,15 @@ def smooth(filtered: Filtered, transition: Float[Array, "latent latent"]) -> Smo
     .. math:: \mu^s_t = \mu_t + J_t (\mu^s_{t+1} - m_{t+1}), \quad
         \Sigma^s_t = \Sigma_t + J_t (\Sigma^s_{t+1} - M_{t+1}) J_t^T, \quad Cov(z_{t+1}, z_t) = \Sigma^s_{t+1} J_t^T
     """
+    return smooth_back(filtered, transition, (filtered.mean[-1], filtered.cov[-1]))
+
+
+def smooth_back(
+    filtered: Filtered,
+    transition: Float[Array, "latent latent"],
+    last: tuple[Float[Array, " latent"], Float[Array, "latent latent"]],
+) -> Smoothed:
+    """The same where mean and covariance of the last bin, given all bins, are known already."""
     gains = smoother_gains(filtered, transition)
 
     def step(later: tuple[Array, Array], bin_: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
@@ -45,7 +54,6 @@ def smooth(filtered: Filtered, transition: Float[Array, "latent latent"]) -> Smo
         cov = symmetric(cov + gain @ (later[1] - predicted_cov) @ gain.T)
         return (mean, cov), (mean, cov, lagged)
 
-    last = filtered.mean[-1], filtered.cov[-1]
     bins = (gains, filtered.mean[:-1], filtered.cov[:-1], filtered.predicted_mean[1:], filtered.predicted_cov[1:])
     _, (mean, cov, lagged) = jax.lax.scan(step, last, bins, reverse=True)
     return Smoothed(jnp.concatenate([mean, last[0][None]]), jnp.concatenate([cov, last[1][None]]), lagged)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from neurolatent.checks import InputError
 from neurolatent.choices import EM
 from neurolatent.fitting import fit as fit_model
+from neurolatent.precision import double
 from neurolatent.preparation import Learned, PreparationWarning
 from neurolatent.prognostics.fusion import Answers
 from neurolatent.prognostics.lost import lost_share, speaking, with_dying_sensor
@@ -52,6 +54,8 @@ LEAST_TRAINED = 2  # units that failed, without which no fold learns: one life h
 DAMAGED = 3  # copies are asked at a third of the rows
 
 
+AT_ONCE = 2  # read-outs that learn side by side: two grow trees, which takes longer than all else
+
 Shared = dict[Any, Learned]  # what read-outs that look at no state have learned, by all that they look at
 
 
@@ -64,13 +68,15 @@ def learn_all(
     """
     lives, shared = lives_of(view, cap), {} if shared is None else shared
     looked_at = view.recording.fingerprint(), view.fit.facts["signal"], lives.failed.tobytes(), cap, seed
-    found = []
-    for readout in readouts:
-        key = (repr(readout), *looked_at)
-        known = None if readout.uses_states else shared.get(key)
-        found.append(readout.learn(view, lives, seed=seed) if known is None else known)
-        if not readout.uses_states:
-            shared[key] = found[-1]
+    keys = [None if readout.uses_states else (repr(readout), *looked_at) for readout in readouts]
+
+    def learn(readout: ReadOut, known: Learned | None) -> Learned:
+        with double():  # the precision is that of a thread
+            return readout.learn(view, lives, seed=seed) if known is None else known
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(learn, readouts, [shared.get(key) for key in keys]))
+    shared.update({key: learned for key, learned in zip(keys, found, strict=True) if key is not None})
     return found
 
 

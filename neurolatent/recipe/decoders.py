@@ -9,15 +9,23 @@ import pandas as pd
 
 from neurolatent.checks import InputError
 from neurolatent.fitting import fit
+from neurolatent.models.protocols import HasTwoStages
 from neurolatent.ops import decoding
 from neurolatent.recipe.decoding import LEVEL
 from neurolatent.recipe.held_out import folds_in
-from neurolatent.recipe.plan import parts_of
+from neurolatent.recipe.objects import build_named
+from neurolatent.recipe.plan import MODELS, parts_of
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Recording
 from neurolatent.validation.folds import Fold, folds_of
 
 GUARD = 1  # bins after a held-out block that no side is shown
+
+
+def is_of_decoder(recipe: Recipe) -> bool:
+    """Whether the model of a recipe decodes a signal, instead of finding states."""
+    model = build_named(recipe.section("model"), MODELS, f"{recipe.name}: [model]")
+    return isinstance(model, HasTwoStages)
 
 
 def compare_decoders(recipe: Recipe, grids: Mapping[str, Any], *, quiet: bool = True) -> pd.DataFrame:

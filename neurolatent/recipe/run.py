@@ -95,7 +95,8 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
                 figures |= decoded
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
-            choice = cross_validated(parts, fitted, plan.folds, recipe.seed) if plan.folds else None
+            if plan.folds and not decodes(fitted):  # decoders have no one-state version; compare takes their folds
+                choice = cross_validated(parts, fitted, plan.folds, recipe.seed)
             figures |= {} if choice is None else choice.figures_of(name_of(parts.model))
         except KeyboardInterrupt:
             interrupted = True

@@ -40,7 +40,7 @@ def fit_of(name: str) -> nl.Fit:
     return nl.fit(FILTERS[name]("velocity"), bent(0, (360,)), engine=TwoStage(), seed=1)
 
 
-@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n == "particle" else []) for n in FILTERS])
 def test_a_bent_observation_is_decoded_better_than_by_a_kalman_filter(name):
     test = bent(5, (360,))
     truth, told = test.signal("velocity").values, fit_of(name).predict(test)
@@ -121,6 +121,7 @@ def test_without_memory_the_answer_is_the_regression_with_its_noise():
     np.testing.assert_allclose(steps, told["filtered_mean"].values[:5], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_lstm_is_equinoxs_and_is_saved(tmp_path):
     eqx = pytest.importorskip("equinox")
     model = lstm("velocity")

@@ -29,6 +29,7 @@ def tiny() -> nl.Fit:
     return small.fit(TINY)
 
 
+@pytest.mark.slow
 def test_draws_are_labelled_double_and_valid(tiny):
     assert not jax.config.jax_enable_x64
     posterior = tiny.idata["posterior"]
@@ -42,6 +43,7 @@ def test_draws_are_labelled_double_and_valid(tiny):
     assert {"diverging", "n_steps", "acceptance_rate", "energy", "lp"} <= set(tiny.idata["sample_stats"].data_vars)
 
 
+@pytest.mark.slow
 def test_log_density_of_the_draws_is_the_models(tiny):
     with precision.double():
         data = tiny.model.select(small.recording(), for_training=True).data
@@ -52,11 +54,13 @@ def test_log_density_of_the_draws_is_the_models(tiny):
     np.testing.assert_allclose(tiny.idata["log_likelihood"]["sequences"][0, :3].sum("sequence"), own, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_seconds", [0.0, 60.0])
 def test_cuts_into_chunks_change_nothing(tiny, chunk_seconds):
     assert_same(tiny, small.fit(TINY, run=Run(chunk_seconds=chunk_seconds)))
 
 
+@pytest.mark.slow
 def test_a_saved_fit_comes_back_with_its_draws(tiny, tmp_path):
     again = nl.Fit.load(tiny.save(tmp_path / "fit.nc"))
     assert_same(tiny, again)

@@ -85,6 +85,7 @@ def test_two_features_give_the_exact_posterior_and_nearly_the_evidence():
     is_exact(nl.fit(ONE_STATE, walk(2), engine=SVI(n_draws=4000)), walk(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", ["low_rank", "diagonal"])
 def test_poorer_guides_lie_lower(one_feature, guide):
     bound, noise = elbo(nl.fit(ONE_STATE, walk(1), engine=SVI(guide=guide)))

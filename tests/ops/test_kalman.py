@@ -11,11 +11,12 @@ from scipy.stats import multivariate_normal
 from neurolatent import precision
 from neurolatent.ops.kalman import Dynamics, Information, ahead, collapse, kalman_filter
 from neurolatent.ops.kalman_smoother import smooth, smooth_with_lag
-from neurolatent.ops.kalman_steady import settling_time, steady_filter
+from neurolatent.ops.kalman_steady import settling_time, steady_filter, steady_smooth
 
 TIME = 30
 run = jax.jit(kalman_filter)
 run_steady = jax.jit(steady_filter, static_argnames="settle")
+run_steady_back = jax.jit(steady_smooth, static_argnames="settle")
 run_smoother = jax.jit(smooth)
 run_lagged = jax.jit(smooth_with_lag, static_argnums=2)
 run_ahead = jax.jit(ahead, static_argnums=3)
@@ -130,7 +131,9 @@ def test_steady_filter_is_the_full_filter():
         assert 1 < settle < len(long.shift)
         got = run_steady(device, long.precision[0], long.shift, settle=settle)
         want = run(device, long)
-    for one, other in zip(got, want, strict=True):
+        back = run_steady_back(got, device.transition, settle=settle), run_smoother(want, device.transition)
+    assert len(long.shift) > 3 * settle + 2, "else the short way back is not taken"
+    for one, other in zip((*got, *back[0]), (*want, *back[1]), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12, rtol=1e-12)
 
 

@@ -111,6 +111,7 @@ def test_windows_that_are_too_short_are_refused():
 # --- one cell left out at a time -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_as_many_folds_as_failed_cells_leave_one_out():
     it = prognosis()
     held = it.held.whole

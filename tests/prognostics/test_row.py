@@ -1,6 +1,7 @@
 """One line of the comparison: how far rows differ in their spread is chosen by what units say of one another."""
 
 import numpy as np
+import pytest
 
 from neurolatent.prognostics.calibration import LEVELS, Past, alone, score
 from neurolatent.prognostics.fusion import Answers, join
@@ -40,6 +41,7 @@ def test_the_chosen_contrast_has_the_least_score_of_the_others():
     assert CONTRASTS[int(np.argmin(scores))] == float(row.fusion.contrast)
 
 
+@pytest.mark.slow
 def test_a_held_out_unit_has_no_say_in_what_is_told_of_it():
     given = held(informative=True)
     mine = given.whole.unit == 7

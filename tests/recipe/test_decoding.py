@@ -124,3 +124,4 @@ def test_candidates_are_compared_on_blocks_that_they_have_not_seen(data, tmp_pat
     assert result["chosen"] == table["candidate"][0]
     assert "Take regressor=" in (out / "report.html").read_text("utf-8")
     assert call("compare", recipe, "--over", "seed=0,1", "--out", tmp_path / "other")[0] == 2
+    assert call("fit", recipe, "--out", tmp_path / "fit", "--no-cache")[0] == 0, "folds are for compare alone"

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from neurolatent.checks import InputError
+from neurolatent.choices import NUTS
 from neurolatent.diagnostics import check
 from neurolatent.prognostics import fleet_table
 from neurolatent.report import write_report
@@ -167,6 +168,7 @@ def test_no_unit_sections_where_none_are_wanted(tmp_path):
     assert 'id="units"' not in text
 
 
+@pytest.mark.slow
 def test_given_diagnosis_and_fleet_are_used(tmp_path):
     fit, recording = trained_by_em()
     found = check(fit)
@@ -187,7 +189,7 @@ def test_draws_show_their_posterior_and_chains(tmp_path):
     coords = fit.model.coordinates(recording)
     idata = fit.idata.copy()
     idata["posterior"] = xr.DataTree(parameter_dataset(fit.model, draws, coords, ("chain", "draw")))
-    sampled = dataclasses.replace(fit, draws=draws, idata=idata)
+    sampled = dataclasses.replace(fit, draws=draws, idata=idata, engine=NUTS())
     path = write_report(sampled, recording, tmp_path / "r.html", diagnosis=check(fit), most_units=0)
     page = Page(path.read_text("utf-8"))
     (summary,) = [t for t in page.tables if "R-hat" in t[0]]
@@ -230,6 +232,7 @@ def test_provenance_tells_how_to_repeat_it(reported):
     assert "n_states = 3" in rows["model"]
 
 
+@pytest.mark.slow
 def test_hundred_units_stay_small(tmp_path):
     fit, _ = trained_by_em()
     many = wearing((60,) * 100, [str(n) for n in range(100)], failed=True)

@@ -15,7 +15,7 @@ from neurolatent.models.dkf.params import StateModel
 from neurolatent.ops.indefinite import Discriminative, Rule, discriminative, discriminative_constant, first_bin, robust
 from neurolatent.ops.kalman import Dynamics, Filtered, Information, kalman_filter
 from neurolatent.ops.kalman_smoother import smooth
-from neurolatent.ops.kalman_steady import settling_time, steady_filter
+from neurolatent.ops.kalman_steady import settling_time, steady_filter, steady_smooth
 
 LONG = 2_000  # bins of a single unbroken sequence from which settling pays
 SETTLE_STEP = 64  # settling times are rounded up to these, so that programs are shared
@@ -113,12 +113,13 @@ def _sequence(how: How, settle: int, dynamics: Dynamics, measured: Measured) -> 
     said, precision = information(how, dynamics.cov, measured)
     if settle:  # the first bin may differ from the others, so it is filtered apart
         filtered = steady_filter(dynamics, precision, said.seen.shift, settle=settle, first=_at(said.seen, 0))
+        whole = steady_smooth(filtered, dynamics.transition, settle=settle)
     else:
         filtered = kalman_filter(dynamics, said.seen)
+        whole = smooth(filtered, dynamics.transition)
     gains = jnp.where(measured.heard, filtered.log_increments + said.log_factor, 0.0)
     if how.starts_at_first:
         gains = gains.at[0].set(0.0)  # then the belief is that of the bin alone
-    whole = smooth(filtered, dynamics.transition)
     return Decoded(filtered._replace(log_increments=gains), whole.mean, whole.cov, said.indefinite)
 
 

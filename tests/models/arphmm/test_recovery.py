@@ -47,6 +47,7 @@ def left_right() -> tuple[ARPHMM, ARPHMMParams]:
     return model, ARPHMMParams(np.array([1.0, 0.0, 0.0]), stay, advance, coefficients, np.full((3, 1, 1), 0.04))
 
 
+@pytest.mark.slow
 def test_a_left_right_chain_with_substates_comes_back():
     model, params = left_right()
     recording = model.simulate(params, jax.random.key(1), [120] * 30).select("signal")
@@ -56,6 +57,7 @@ def test_a_left_right_chain_with_substates_comes_back():
     assert fit.params.initial[0] > 0.95
 
 
+@pytest.mark.slow
 def test_labels_of_a_tenth_of_the_samples_fix_the_labels():
     model, params = well_separated()
     whole = model.simulate(params, jax.random.key(2), [300] * 3)
