@@ -34,11 +34,13 @@ def steady_filter(
         first: What the first bin says, where its precision is another one.
     """
     time, latent = shift.shape
-    settle = min(settle, time)
+    settle = settle if settle < time - 1 else time
     seen = Information(jnp.broadcast_to(precision, (settle, latent, latent)), shift[:settle])
     if first is not None:
         seen = Information(seen.precision.at[0].set(first.precision), seen.shift.at[0].set(first.shift))
     early = kalman_filter(dynamics, seen)
+    if settle == time:
+        return early
     mean, cov = predict(early.mean[-1], early.cov[-1], dynamics)
     _, posterior, _ = update(mean, cov, Information(precision, jnp.zeros_like(mean)))
     keep = jnp.eye(latent, dtype=shift.dtype) - posterior @ precision

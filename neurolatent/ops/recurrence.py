@@ -18,7 +18,7 @@ def linear_recurrence(
 ) -> Float[Array, "time latent"]:
     """All states after ``start``: the first one is ``matrix @ start + push[0]``."""
     time, latent = push.shape
-    steps = min(max(SPAN // latent, 1), time)
+    steps = min(max(SPAN // latent, 1), max(time, 1))
     blocks = -(-time // steps)
     padded = jnp.pad(push, ((0, blocks * steps - time), (0, 0))).reshape(blocks, steps * latent)
     powers = _powers(matrix, steps)

@@ -137,6 +137,16 @@ def test_steady_filter_is_the_full_filter():
         np.testing.assert_allclose(one, other, atol=1e-12, rtol=1e-12)
 
 
+@pytest.mark.parametrize("settle", [TIME - 1, TIME, TIME + 9])
+def test_a_recording_that_hardly_settles_is_filtered_in_full(settle):
+    dynamics, seen, _, _ = case(1, 2, 5)
+    with precision.double():
+        device, seen = jax.tree.map(jnp.asarray, (dynamics, seen))
+        got, want = run_steady(device, seen.precision[0], seen.shift, settle=settle), run(device, seen)
+    for one, other in zip(got, want, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+
+
 def test_prediction_is_the_filter_without_observations():
     dynamics, seen, _, _ = case(1, 2, 5)
     with precision.double():
