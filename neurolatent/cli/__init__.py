@@ -121,11 +121,11 @@ def fit(
 def check(run_folder: RunFolder, as_json: Json = False) -> int:
     """Say whether a run's fit is to be believed; the exit status is 0 only when no row fails."""
     from neurolatent.diagnostics import check as check_fit
-    from neurolatent.recipe.folder import open_prognosis, open_run, verdict_summary
+    from neurolatent.recipe.folder import open_whole, verdict_summary
     from neurolatent.recipe.lives import checks_of
 
-    fitted, _ = open_run(run_folder)
-    diagnosis = check_fit(fitted).joined(checks_of(open_prognosis(run_folder)))
+    fitted, prognosis, _ = open_whole(run_folder)
+    diagnosis = check_fit(fitted).joined(checks_of(prognosis))
     if as_json:
         print_json({**verdict_summary(diagnosis), "versions": fitted.versions, "seed": fitted.seed})
     else:
@@ -139,13 +139,13 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     import pandas as pd
 
     from neurolatent.cli.runs import outlook_of, write_page
-    from neurolatent.recipe.folder import open_choice, open_prognosis, open_run, shown_recording
+    from neurolatent.recipe.folder import open_choice, open_whole, shown_recording
     from neurolatent.recipe.lives import horizon_of, measured
 
-    fitted, recipe = open_run(run_folder)
+    fitted, prognosis, recipe = open_whole(run_folder)
     comparison = run_folder / "comparison.csv"
     table = pd.read_csv(comparison) if comparison.is_file() else None
-    shown, prognosis = shown_recording(recipe), open_prognosis(run_folder)
+    shown = shown_recording(recipe)
     horizon = horizon_of(recipe.section("prognosis"))
     ahead = outlook_of(None if prognosis is None else measured(prognosis, horizon, shown))
     path = write_page(run_folder, fitted, recipe, shown, comparison=table, choice=open_choice(run_folder), **ahead)
@@ -176,12 +176,11 @@ def predict(
 
     begin = time.perf_counter()
     from neurolatent.cli.runs import predicted
-    from neurolatent.recipe.folder import new_recording, open_prognosis, open_run, refuse_unwritable, write_table
+    from neurolatent.recipe.folder import new_recording, open_whole, refuse_unwritable, write_table
 
     if out is not None:
         refuse_unwritable(out.absolute().parent)
-    prognosis = open_prognosis(run_folder)
-    fitted, recipe = open_run(run_folder)
+    fitted, prognosis, recipe = open_whole(run_folder)
     if prognosis is None and horizon is not None:
         raise InputError(f"--horizon needs a prognosis, and {run_folder} has none. Add [prognosis] to its recipe.")
     recording = new_recording(recipe, data, outcomes)

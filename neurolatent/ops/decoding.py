@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import chi2, norm
+from scipy.special import chdtri, ndtr, ndtri
 
 Rows = Float[np.ndarray, "time outputs"]
 
@@ -46,14 +46,14 @@ def squared_lengths(
 
 def ellipse_coverage(truth: Rows, mean: Rows, cov: Float[np.ndarray, "time outputs outputs"], level: float) -> float:
     """Share of rows whose truth lies in the central ellipse of that probability."""
-    return float(np.mean(squared_lengths(truth, mean, cov) <= chi2(truth.shape[1]).ppf(level)))
+    return float(np.mean(squared_lengths(truth, mean, cov) <= chdtri(truth.shape[1], 1 - level)))
 
 
 def interval_coverage(truth: Rows, mean: Rows, sd: Rows, level: float) -> Float[np.ndarray, " outputs"]:
     """Share of rows whose truth lies in each output's central interval of that probability."""
-    return np.mean(np.abs(truth - mean) <= norm.ppf(0.5 + level / 2) * sd, axis=0)
+    return np.mean(np.abs(truth - mean) <= ndtri(0.5 + level / 2) * sd, axis=0)
 
 
 def integral_transform(truth: Rows, mean: Rows, sd: Rows) -> Rows:
     """Probability of less than the truth under each row's normal belief: uniform where the beliefs are right."""
-    return norm.cdf((truth - mean) / sd)
+    return ndtr((truth - mean) / sd)

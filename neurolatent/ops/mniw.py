@@ -15,7 +15,6 @@ import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.scipy.special import multigammaln
 from jaxtyping import Array, Float
-from scipy.stats import invwishart
 
 LOG_2PI = 1.8378770664093453
 
@@ -123,6 +122,8 @@ def draw(
     family: Family, count: int, generator: np.random.Generator
 ) -> tuple[Float[np.ndarray, "draws features regressors"], Float[np.ndarray, "draws features features"]]:
     r"""Independent draws of :math:`(W, \Sigma)`: the covariance, then :math:`W = M + L_\Sigma E L_K^{-1}`."""
+    from scipy.stats import invwishart  # slow to import, and only here needed
+
     features, regressors = family.mean.shape
     shape = (count, features, features)
     covariance = np.reshape(invwishart(family.freedom, family.scale).rvs(size=count, random_state=generator), shape)

@@ -7,7 +7,6 @@ that neither the rows that follow nor the other sequences touch the order of add
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import lfilter
 
 
 class Rows(NamedTuple):
@@ -64,7 +63,13 @@ def first_mean(values: np.ndarray, rows: Rows, n_first: int) -> np.ndarray:
 
 
 def _running_sum(values: np.ndarray, rows: Rows, decay: float) -> np.ndarray:
-    return np.concatenate([lfilter([1.0], [1.0, -decay], values[part], axis=0) for part in rows.slices])
+    """Row after row, all sequences side by side; importing SciPy's filter takes longer than this."""
+    total, first = values.copy(), np.flatnonzero(rows.position == 0)
+    lengths = np.diff(first, append=len(values))
+    for place in range(1, lengths.max(initial=0)):
+        here = first[lengths > place] + place
+        total[here] += decay * total[here - 1]
+    return total
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:

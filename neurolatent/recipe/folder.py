@@ -197,17 +197,29 @@ def open_run(folder: Path) -> tuple[Fit, Recipe]:
     Raises:
         InputError: The folder is no run.
     """
+    _refuse_other(folder)
+    return Fit.load(folder / "fit.nc"), read_recipe(folder / "recipe.toml")
+
+
+def open_whole(folder: Path) -> tuple[Fit, Prognosis | None, Recipe]:
+    """The same with the prognosis, which holds the fit; None where the recipe asked for none.
+
+    Raises:
+        InputError: The folder is no run.
+    """
+    if not (folder / "prognosis.nc").is_file():
+        fit, recipe = open_run(folder)
+        return fit, None, recipe
+    _refuse_other(folder)
+    prognosis = Prognosis.load(folder / "prognosis.nc")
+    return prognosis.fit, prognosis, read_recipe(folder / "recipe.toml")
+
+
+def _refuse_other(folder: Path) -> None:
     if not (folder / "fit.nc").is_file() or not (folder / "recipe.toml").is_file():
         raise InputError(
             f"{folder} is no run: it needs fit.nc and recipe.toml. Make one with 'neurolatent fit RECIPE'."
         )
-    return Fit.load(folder / "fit.nc"), read_recipe(folder / "recipe.toml")
-
-
-def open_prognosis(folder: Path) -> Prognosis | None:
-    """The prognosis of a run; None where its recipe asked for none."""
-    path = folder / "prognosis.nc"
-    return Prognosis.load(path) if path.is_file() else None
 
 
 def shown_recording(recipe: Recipe) -> Recording:

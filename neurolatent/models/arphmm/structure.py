@@ -68,15 +68,14 @@ def expand_transition(
     if n_substates == 1:
         return transition
     n_states, r = transition.shape[0], n_substates
-    inner = jnp.eye(r, dtype=transition.dtype) * (1 - advance)[:, None, None]
-    inner = inner + jnp.eye(r, k=1, dtype=transition.dtype) * advance[:, None, None]
-    states = jnp.arange(n_states)
-    chain = jnp.zeros((n_states, r, n_states, r), transition.dtype)
-    chain = chain.at[states, :, states, :].set(inner)
-    chain = chain.at[states, r - 1, states, :].set(0.0)
-    chain = chain.at[states, r - 1, states, r - 1].set(jnp.diagonal(transition))
-    leave = transition - jnp.diag(jnp.diagonal(transition))
-    chain = chain.at[:, r - 1, :, 0].add(leave)
+    same = np.eye(n_states, dtype=transition.dtype)
+    stay, ahead, last = (np.zeros((r, r), transition.dtype) for _ in range(3))
+    stay[range(r - 1), range(r - 1)] = ahead[range(r - 1), range(1, r)] = last[-1, -1] = 1.0
+    within = (1 - advance)[:, None, None] * stay + advance[:, None, None] * ahead
+    within = within + jnp.diagonal(transition)[:, None, None] * last
+    to_first = last[:, ::-1]  # from the last sub-state to a first one
+    leave = (transition * (1 - same))[:, None, :, None] * to_first[None, :, None, :]
+    chain = within[:, :, None, :] * same[:, None, :, None] + leave
     return chain.reshape(n_states * r, n_states * r)
 
 

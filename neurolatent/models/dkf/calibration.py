@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from neurolatent.models.dkf.decoding import own_decoded
 from neurolatent.models.dkf.filtering import Measured, decode
@@ -47,7 +47,7 @@ def calibrate(
         found = decode(choices.how, params.state, held_out(choices, regressor, folds, params, data, rows, seen))
         mean, cov = found.filtered.mean[rows.at], found.filtered.cov[rows.at]
     lengths = squared_lengths(rows.z * params.scaling.target_scale, mean, cov)
-    bound = chi2(rows.z.shape[1]).ppf(LEVEL)
+    bound = chdtri(rows.z.shape[1], 1 - LEVEL)
     factor = float(np.quantile(lengths, LEVEL) / bound)
     return Calibrated(factor, float(np.mean(lengths <= bound)), float(np.mean(lengths <= factor * bound)))
 
