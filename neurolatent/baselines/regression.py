@@ -82,10 +82,10 @@ class BoostedTrees:
         share: Share of the features tried at each split.
     """
 
-    trees: int = 200
+    trees: int = 100
     leaves: int = 31  # scikit-learn's default
     least_rows: int = 50  # ours: rows of one unit are alike, so that scikit-learn's 20 are few
-    rate: float | int = 0.05
+    rate: float | int = 0.1
     share: float | int = 0.3  # ours, for speed and variety
     penalty: float | int = 1.0
 
