@@ -1,4 +1,4 @@
-"""What every test shares: double precision off, a key, the real recordings, figures closed."""
+"""What every test shares: double precision off, compiled programs on disk, a key, the real recordings, figures closed."""
 
 import os
 import sys
@@ -9,6 +9,10 @@ import pytest
 # Before anything imports jax or matplotlib; child processes inherit both.
 os.environ["JAX_ENABLE_X64"] = "0"
 os.environ["MPLBACKEND"] = "Agg"
+# Compiling is most of the time of the tests: workers, child processes and later runs take what one has compiled.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 OPS = Path(__file__).parent / "ops"
 
