@@ -8,9 +8,9 @@ counts, 20 EM iterations of a Poisson HMM without history (3 states, 10 neurons,
 ``PopulationGLM`` on the same design matrix. Both sides print the log likelihood that they reach, so that a fast wrong
 answer shows. Neither peer fits couplings that switch with a state.
 
-Last answer (2026-11-27, two idle cores, median of three): 2.3 times as fast as dynamax on choices (3.6 s for 8.4), which
-after 20 iterations is 250 nats behind; 2.3 times on counts (4.6 s for 10.7); 1.7 times nemos on the one-state GLM, at
-the same log likelihood (4.4 s for 7.4).
+Last answer (2026-11-27, two idle cores, median of three): 2.3 times as fast as dynamax on choices (3.6 s for 8.4),
+which after 20 iterations is 250 nats behind; 2.3 times on counts (4.6 s for 10.7); 1.7 times nemos on the one-state
+GLM, at the same log likelihood (4.4 s for 7.4).
 
 Run: ``python benchmarks/hmmglm.py [--repeats 3] [--json]``.
 """

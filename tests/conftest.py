@@ -1,4 +1,4 @@
-"""What every test shares: double precision off, compiled programs on disk, a key, the real recordings, figures closed."""
+"""What every test shares: double precision off, programs on disk, a key, the real recordings, figures closed."""
 
 import os
 import sys

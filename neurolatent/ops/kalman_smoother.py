@@ -45,7 +45,15 @@ def smooth_back(
     last: tuple[Float[Array, " latent"], Float[Array, "latent latent"]],
 ) -> Smoothed:
     """The same where mean and covariance of the last bin, given all bins, are known already."""
-    gains = smoother_gains(filtered, transition)
+    return smooth_by(filtered, smoother_gains(filtered, transition), last)
+
+
+def smooth_by(
+    filtered: Filtered,
+    gains: Float[Array, "pairs latent latent"],
+    last: tuple[Float[Array, " latent"], Float[Array, "latent latent"]],
+) -> Smoothed:
+    """The same with the gains known already."""
 
     def step(later: tuple[Array, Array], bin_: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
         gain, mean, cov, predicted_mean, predicted_cov = bin_

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
+from jax.scipy.linalg import cho_factor, cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from neurolatent.ops.kalman import Filtered, Information, symmetric, update
+from neurolatent.ops.kalman_smoother import smooth_by
 
 Function = Callable[[Array], Array]  # of one state
 
@@ -89,6 +90,17 @@ def filter_observed(
 def filter_told(state: Moving, seen: Information, *, push: Push) -> Filtered:
     """As :func:`neurolatent.ops.kalman.kalman_filter` of a state that moves nonlinearly."""
     return _filter(state, lambda mean, cov, bin_: update(mean, cov, bin_), seen, push)
+
+
+def smooth_told(
+    state: Moving, filtered: Filtered, *, push: Push
+) -> tuple[Float[Array, "time latent"], Float[Array, "time latent latent"]]:
+    r"""Means and covariances given all bins: the gain of a bin is :math:`Cov(z_t, z_{t+1}) M_{t+1}^{-1}`."""
+    pushed = jax.vmap(lambda mean, cov: push(state.move, mean, cov))(filtered.mean[:-1], filtered.cov[:-1])
+    solve = lambda cov, cross: cho_solve(cho_factor(cov, lower=True), cross.T).T  # noqa: E731
+    gains = jax.vmap(solve)(filtered.predicted_cov[1:], pushed.cross)
+    whole = smooth_by(filtered, gains, (filtered.mean[-1], filtered.cov[-1]))
+    return whole.mean, whole.cov
 
 
 def observe(

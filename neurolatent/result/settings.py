@@ -60,8 +60,8 @@ def to_json(value: Any) -> str:
 
     def refuse(setting: Any) -> None:
         raise InputError(
-            f"{setting!r} is an object of another package, which no file of ours can hold. Use one of "
-            "neurolatent.models.regressors, or keep the fit in memory."
+            f"{setting!r} is an object that no file of ours can hold. Use one of neurolatent.models.regressors "
+            "and no function of your own, or keep the fit in memory."
         )
 
     return json.dumps(value, sort_keys=True, default=refuse)

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Int
 from scipy.special import chdtri
 
-from neurolatent.models.dkf.decoding import own_decoded
-from neurolatent.models.dkf.filtering import Measured, decode
+from neurolatent.models.dkf.decoding import discriminated, own_decoded
+from neurolatent.models.dkf.filtering import Measured
 from neurolatent.models.dkf.noise import noise_at
 from neurolatent.models.dkf.params import DKFParams, Noise
 from neurolatent.models.dkf.selection import DKFData
@@ -44,7 +44,7 @@ def calibrate(
     if isinstance(regressor, HasOwnFilter):
         mean, cov = held_out_alone(choices, regressor, folds, params, data, rows, seen.generator)
     else:
-        found = decode(choices.how, params.state, held_out(choices, regressor, folds, params, data, rows, seen))
+        found = discriminated(choices, params, held_out(choices, regressor, folds, params, data, rows, seen))
         mean, cov = found.filtered.mean[rows.at], found.filtered.cov[rows.at]
     lengths = squared_lengths(rows.z * params.scaling.target_scale, mean, cov)
     bound = chdtri(rows.z.shape[1], 1 - LEVEL)

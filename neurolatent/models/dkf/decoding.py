@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from neurolatent.compiling import compiled
-from neurolatent.models.dkf.filtering import Decoded, Measured, decode, in_units, scaled_dynamics
+from neurolatent.models.dkf.filtering import Decoded, Measured, decode, decode_moving, in_units, scaled_dynamics
 from neurolatent.models.dkf.measuring import scaled_rows
 from neurolatent.models.dkf.params import DKFParams
 from neurolatent.models.dkf.selection import DKFData
@@ -18,9 +18,16 @@ from neurolatent.ops.kalman_smoother import smooth
 
 def decoded(choices: Any, regressor: Regressor, params: DKFParams, data: DKFData, measured: Measured) -> Decoded:
     """Filtered and smoothed beliefs of every bin, in units of the target, centred."""
-    if not isinstance(regressor, HasOwnFilter):
+    if isinstance(regressor, HasOwnFilter):
+        return own_decoded(choices, regressor, params, data, measured.heard)
+    return discriminated(choices, params, measured)
+
+
+def discriminated(choices: Any, params: DKFParams, measured: Measured) -> Decoded:
+    """The same by the discriminative filter, whether the state moves linearly or not."""
+    if choices.motion is None:
         return decode(choices.how, params.state, measured)
-    return own_decoded(choices, regressor, params, data, measured.heard)
+    return decode_moving(choices.how, choices.motion, params.state, params.scaling.target_centre, measured)
 
 
 def own_decoded(

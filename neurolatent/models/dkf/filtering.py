@@ -3,7 +3,7 @@
 Inside, outputs are scaled to unit standard deviation, so that tolerances and conditions do not depend on units.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,34 @@ class Decoded(NamedTuple):
     smoothed_cov: Any  # (sequences, time, feature, feature)
     indefinite: Any  # (sequences, time) bool
     effective: Any = None  # (sequences, time) particles that count, of a particle filter
+
+
+@runtime_checkable
+class Moves(Protocol):
+    """How a state moves that does not move linearly: :class:`neurolatent.models.dkf.motion.Motion`."""
+
+    def filtered(self, state: StateModel, scale: Any, centre: Any, seen: Information) -> tuple[Filtered, Array, Array]:
+        """Filtered beliefs of one sequence, and smoothed means and covariances, in units of ``scale``."""
+        ...
+
+
+def decode_moving(how: How, motion: Moves, state: StateModel, centre: Any, measured: Measured) -> Decoded:
+    """As :func:`decode`, of a state that moves nonlinearly about ``centre``, in the target's units."""
+    scale, dynamics, inside = scaled(state, measured)
+    found = jax.device_get(_decode_moving(how, motion, state, (scale, centre, dynamics.cov), inside))
+    return in_units(found, scale, np.outer(scale, scale))
+
+
+@compiled(static=(0, 1))
+def _decode_moving(how: How, motion: Moves, state: StateModel, facts: Any, measured: Measured) -> Decoded:
+    scale, centre, stationary = facts
+
+    def one(mean: Array, noise: Array, heard: Array) -> Decoded:
+        said, _ = information(how, stationary, Measured(mean, noise, heard))
+        filtered, smoothed_mean, smoothed_cov = motion.filtered(state, scale, centre, said.seen)
+        return _told(how, said, heard, filtered, smoothed_mean, smoothed_cov)
+
+    return jax.vmap(one, in_axes=(0, None if measured.noise.ndim == 2 else 0, 0))(*measured)
 
 
 def decode(how: How, state: StateModel, measured: Measured) -> Decoded:
@@ -117,10 +145,15 @@ def _sequence(how: How, settle: int, dynamics: Dynamics, measured: Measured) -> 
     else:
         filtered = kalman_filter(dynamics, said.seen)
         whole = smooth(filtered, dynamics.transition)
-    gains = jnp.where(measured.heard, filtered.log_increments + said.log_factor, 0.0)
+    return _told(how, said, measured.heard, filtered, whole.mean, whole.cov)
+
+
+def _told(how: How, said: Discriminative, heard: Array, filtered: Filtered, mean: Array, cov: Array) -> Decoded:
+    """Everything of one sequence, the evidence relative to that of single bins."""
+    gains = jnp.where(heard, filtered.log_increments + said.log_factor, 0.0)
     if how.starts_at_first:
         gains = gains.at[0].set(0.0)  # then the belief is that of the bin alone
-    return Decoded(filtered._replace(log_increments=gains), whole.mean, whole.cov, said.indefinite)
+    return Decoded(filtered._replace(log_increments=gains), mean, cov, said.indefinite)
 
 
 def information(how: How, stationary: Array, measured: Measured) -> tuple[Discriminative, Array]:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from neurolatent.checks import InputError
 from neurolatent.models.dkf.calibration import Seen, calibrate
 from neurolatent.models.dkf.measuring import learn_scaling, scaled_rows, trusted
+from neurolatent.models.dkf.motion import learn_moved_state
 from neurolatent.models.dkf.noise import constant_noise, local_noise
 from neurolatent.models.dkf.params import DKFParams, Noise, Scaling, StateDraws, StateModel
 from neurolatent.models.dkf.selection import DKFData
@@ -51,7 +52,7 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
     """State model, regression, noise, and where it is asked for draws of the first and a calibration of the last."""
     scaling = learn_scaling(data, standardise=choices.standardise, centre=choices.centre)
     centred = np.where(data.known[..., None], data.z - scaling.target_centre, 0.0)
-    state = learn_state(centred, data.known, stationary=choices.stationary, stabilise=choices.stabilise)
+    state = _state(choices, scaling, data, centred)
     state = state._replace(innovation=state.innovation / choices.process_scale)
     if not choices.memory:
         state = StateModel(np.zeros_like(state.transition), state.stationary, state.stationary)
@@ -62,6 +63,8 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
         params, second = _discriminative(choices, regressor, stages, scaling, state, rows, generator)
     draws, statistics = None, {}
     if stages.state_draws:
+        if choices.motion is not None:
+            raise InputError(choices.unfit_engines["NUTS"])
         family = state_posterior(choices.state_prior, centred, data.known, scaling.target_scale)
         draws = state_draws(family, stages.state_draws, scaling.target_scale, generator)
         params = choices.under(params, StateDraws(*(leaf.mean(axis=(0, 1)) for leaf in draws)))
@@ -70,6 +73,12 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
         params = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
         statistics = found._asdict()
     return Learned(params, statistics, draws)
+
+
+def _state(choices: Any, scaling: Scaling, data: DKFData, centred: np.ndarray) -> StateModel:
+    if choices.motion is not None:
+        return learn_moved_state(choices.motion, centred, data.known, scaling.target_centre)
+    return learn_state(centred, data.known, stationary=choices.stationary, stabilise=choices.stabilise)
 
 
 def _generative(regressor: LinearObservation, scaling: Scaling, state: StateModel, rows: Rows) -> DKFParams:

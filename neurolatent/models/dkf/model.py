@@ -17,23 +17,25 @@ Harrison (2020), Neural Computation 32(5):969-1017.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from neurolatent.checks import InputError, at_least, did_you_mean, one_of, positive, whole_number
+from neurolatent.checks import InputError, did_you_mean
 from neurolatent.models.dkf import learning, names, retuning, selection
 from neurolatent.models.dkf.decoding import decoded
 from neurolatent.models.dkf.filtering import How, Measured
 from neurolatent.models.dkf.measuring import measure
+from neurolatent.models.dkf.motion import Motion
 from neurolatent.models.dkf.params import DKFParams, StateDraws
+from neurolatent.models.dkf.refusals import refuse_contradictions
 from neurolatent.models.dkf.selection import DKFData
 from neurolatent.models.dkf.state import Stationary
 from neurolatent.models.dkf.state_prior import StatePrior, sample_state, sites_of
 from neurolatent.models.dkf.stream import Stream, StreamState, stepper, stream_start, stream_step
 from neurolatent.models.protocols import Latents, Selected
-from neurolatent.models.regressors import LSTM, REGRESSORS, GaussianProcess, HasOwnFilter, Regressor, as_regressor
+from neurolatent.models.regressors import REGRESSORS, GaussianProcess, HasOwnFilter, Regressor, as_regressor
 from neurolatent.ops.indefinite import Rule
 from neurolatent.recording import Recording
 
@@ -61,6 +63,8 @@ class DKF:
         state_prior: What is believed of the state's moves before any was seen; it counts where they are drawn, by
             ``TwoStage(state_draws=...)`` in closed form or by NUTS or SVI on :meth:`numpyro_model`.
         memory: False lets a bin tell nothing of the next (A = 0, innovation S): the regression alone, with its noise.
+        motion: A known function by which the state moves before the learned A, see
+            :class:`neurolatent.models.dkf.motion.Motion`; None for a linear state. It has no stream and no draws.
         process_scale: Divides the innovation; above 1 the decoded course is smoother.
         bins_before, bins_after: Neighbouring bins whose inputs count too. A stream allows none after.
         centre: Decode about the mean of the training target, not about zero.
@@ -83,6 +87,7 @@ class DKF:
     stabilise: bool = False
     state_prior: StatePrior = field(default_factory=StatePrior)
     memory: bool = True
+    motion: Motion | None = None
     process_scale: float | int = 1.0
     bins_before: int = 0
     bins_after: int = 0
@@ -93,27 +98,7 @@ class DKF:
     partly_missing: Literal["predict", "refuse"] = "predict"
 
     def __post_init__(self) -> None:
-        if self.target == self.inputs:
-            raise InputError(f"target and inputs must be different signals, got {self.target!r} for both")
-        as_regressor(self.regressor)
-        one_of("on_indefinite", self.on_indefinite, list(RULES))
-        one_of("start", self.start, ("prior", "first"))
-        one_of("noise", self.noise, ("constant", "nw"))
-        one_of("stationary", self.stationary, get_args(Stationary))
-        one_of("partly_missing", self.partly_missing, ("predict", "refuse"))
-        for name in ("bins_before", "bins_after"):
-            whole_number(name, getattr(self, name), 0)
-        positive("process_scale", self.process_scale)
-        for name in ("noise_bandwidth", "saturate", "outlier"):
-            if getattr(self, name) is not None:
-                positive(name, getattr(self, name))
-        if self.noise_guard is not None:
-            at_least("noise_guard", self.noise_guard, 0.0)
-        window = self.bins_before + 1 + self.bins_after
-        if isinstance(self.regressor, LSTM) and self.regressor.bins != window:
-            raise InputError(
-                f"the LSTM reads {self.regressor.bins} bins and the model shows it {window}: set bins_before"
-            )
+        refuse_contradictions(self, list(RULES))
 
     # --- what follows from the choices ---------------------------------------------------------------------------
 
@@ -135,7 +120,16 @@ class DKF:
     @property
     def has_stream(self) -> bool:
         """Whether bins can be decoded as they come."""
-        return not self.bins_after and not isinstance(self.regression, HasOwnFilter)
+        return not self.bins_after and self.motion is None and not isinstance(self.regression, HasOwnFilter)
+
+    @property
+    def unfit_engines(self) -> Mapping[str, str]:
+        """Engines that draw the state model, where the state moves nonlinearly."""
+        if self.motion is None:
+            return {}
+        return dict.fromkeys(
+            ("NUTS", "SVI"), "a state that moves by a function is not drawn: leave motion or draws out"
+        )
 
     def guard_count(self, outputs: int) -> float:
         """Rows' worth of the mean covariance in a local one."""
@@ -267,6 +261,8 @@ class DKF:
         See :mod:`neurolatent.models.dkf.retuning`; :meth:`neurolatent.Fit.retuned` is the way in.
         """
         self.refuse_width(params, data.x.shape[2])
+        if self.motion is not None:
+            raise InputError("EM re-tunes a state that moves linearly: fit without motion")
         inside = np.arange(data.heard.shape[1]) < data.lengths[:, None]
         measured = measure(params, data, self, self.regression)
         found = retuning.retune(self.how, params.state, measured, inside, rounds=rounds, tolerance=tolerance)

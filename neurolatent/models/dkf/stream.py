@@ -56,7 +56,8 @@ def stepper(choices: Any, params: DKFParams) -> Stepper:
     if choices.bins_after:
         raise InputError(f"a stream cannot know the next {choices.bins_after} bins: fit with bins_after=0")
     if not choices.has_stream:
-        raise InputError(f"{choices.regression} filters whole recordings and has no stream: call predict")
+        what = choices.regression if choices.motion is None else "a state that moves by a function"
+        raise InputError(f"{what} is filtered over whole recordings and has no stream: call predict")
     unit = np.sqrt(np.diagonal(params.state.stationary))
     square = np.outer(unit, unit)
     scale, regressor = params.scaling.target_scale / unit, choices.regression

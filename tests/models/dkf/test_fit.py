@@ -83,7 +83,7 @@ def test_an_estimator_of_scikit_learn_plugs_in_and_is_not_saved(tmp_path):
     np.testing.assert_allclose(
         fit.predict(test)["filtered_mean"].values, ours.predict(test)["filtered_mean"].values, atol=1e-9
     )
-    with pytest.raises(InputError, match="LinearRegression.*another package"):
+    with pytest.raises(InputError, match="LinearRegression.*no file of ours"):
         fit.save(tmp_path / "fit.nc")
     assert list(tmp_path.iterdir()) == []
 
