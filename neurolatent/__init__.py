@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from neurolatent._version import __version__
 
 if TYPE_CHECKING:
-    from neurolatent.choices import EM, NUTS, SVI
+    from neurolatent.choices import EM, NUTS, SVI, MinibatchVI
     from neurolatent.comparison import Sweep, compare
     from neurolatent.diagnostics import Diagnosis, check
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
     from neurolatent.models.dkf import DKF
+    from neurolatent.models.gpvae import GPFA, GPVAE
     from neurolatent.models.hmmglm import HMMGLM
     from neurolatent.preparation import ChoiceCovariates, DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
@@ -29,6 +30,8 @@ __all__ = [
     "ARPHMM",
     "DKF",
     "EM",
+    "GPFA",
+    "GPVAE",
     "HMMGLM",
     "NUTS",
     "SVI",
@@ -40,6 +43,7 @@ __all__ = [
     "Folds",
     "HealthIndicator",
     "Knowledge",
+    "MinibatchVI",
     "Prognosis",
     "Recording",
     "Regimes",
@@ -69,9 +73,12 @@ _HOMES = {
     "EM": "neurolatent.choices",
     "Fit": "neurolatent.result",
     "Folds": "neurolatent.validation",
+    "GPFA": "neurolatent.models.gpvae",
+    "GPVAE": "neurolatent.models.gpvae",
     "HMMGLM": "neurolatent.models.hmmglm",
     "HealthIndicator": "neurolatent.preparation",
     "Knowledge": "neurolatent.recording",
+    "MinibatchVI": "neurolatent.choices",
     "NUTS": "neurolatent.choices",
     "Prognosis": "neurolatent.prognostics",
     "Recording": "neurolatent.recording",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from neurolatent.checks import InputError, at_least, one_of, whole_number
+from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
 
 STARTS = ("auto", "knowledge", "segments", "kmeans", "random")
 GUIDES = ("multivariate", "low_rank", "diagonal")
@@ -124,7 +124,37 @@ class SVI:
         return self.window or max(self.steps // 10, 2)
 
 
-Engine = EM | NUTS | SVI | TwoStage
+@dataclass(frozen=True)
+class MinibatchVI:
+    """Amortised variational inference: Adam on the evidence lower bound (ELBO) of minibatches of sequences.
+
+    Rate, decay, batch and patience are those of the specification of the GP-VAE, section 7; the others are ours.
+    """
+
+    epochs: int = 600
+    batch: int = 20  # sequences, about: each epoch is cut into equal batches, whose remainder is left out in turn
+    learning_rate: float = 1e-3  # of Adam
+    final_rate: float = 1e-4  # at the last epoch, after a cosine decay
+    clip: float | int = 10.0  # largest norm of the gradient of the bound per sequence
+    kl_epochs: int = 0  # over which the weight of the divergence rises from 0 to 1
+    validation: float | int = 0.15  # share of the sequences held out, to stop and to choose among restarts; 0 for none
+    patience: int = 50  # epochs without a better held-out bound before it stops
+    restarts: int = 1
+    tolerance: float | int = 0.1  # nats per sequence; a smaller rise of the bound counts as none
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 4), ("batch", 1), ("kl_epochs", 0), ("patience", 1), ("restarts", 1)):
+            whole_number(name, getattr(self, name), low)
+        for name in ("learning_rate", "final_rate", "clip"):
+            positive(name, getattr(self, name))
+        at_least("tolerance", self.tolerance, 0.0)
+        if self.final_rate > self.learning_rate:
+            raise InputError(f"final_rate must be at most learning_rate ({self.learning_rate}), got {self.final_rate}")
+        if not 0 <= self.validation < 1:
+            raise InputError(f"validation must be a share below 1 of the sequences, got {self.validation}")
+
+
+Engine = EM | MinibatchVI | NUTS | SVI | TwoStage
 
 
 @dataclass(frozen=True)

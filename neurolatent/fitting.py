@@ -7,14 +7,24 @@ from typing import Any
 import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, Run, TwoStage
+from neurolatent.choices import EM, NUTS, SVI, Engine, MinibatchVI, Run, TwoStage
 from neurolatent.compiling import key_of
-from neurolatent.engines import em, nuts, svi, twostage
+from neurolatent.engines import em, minibatch, nuts, svi, twostage
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
+from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasDensity, HasEMStep, HasTwoStages, Model, ModelWarning, Refuses, Selected
+from neurolatent.models.protocols import (
+    HasBound,
+    HasDensity,
+    HasEMStep,
+    HasTwoStages,
+    Model,
+    ModelWarning,
+    Refuses,
+    Selected,
+)
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -27,6 +37,10 @@ NOTICED = (PreparationWarning, ModelWarning)  # kept in the Fit, not shown
 DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     ARPHMM: lambda model: EM(),
     DKF: lambda model: TwoStage(),
+    # a linear decoder starts near its optimum: larger steps, and few; ours
+    GPVAE: lambda model: (
+        MinibatchVI() if model.has_behaviour else MinibatchVI(epochs=200, learning_rate=1e-2, final_rate=1e-3)
+    ),
     # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
     HMMGLM: lambda model: EM(steps=300, tolerance=0.0, absolute=1e-4) if model.is_choice else EM(tolerance=1e-5),
 }
@@ -102,6 +116,8 @@ def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run
         return nuts.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, SVI) and isinstance(model, HasDensity):
         return svi.run(engine, model, selected.data, key, options=run, identity=identity)
+    if isinstance(engine, MinibatchVI) and isinstance(model, HasBound):
+        return minibatch.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, TwoStage) and isinstance(model, HasTwoStages):
         return twostage.run(engine, model, selected.data, key)
     raise InputError(f"{type(model).__name__} cannot be fitted by {type(engine).__name__}")

@@ -19,6 +19,13 @@ def double() -> AbstractContextManager[None]:
     return jax.enable_x64(True)
 
 
+def single() -> AbstractContextManager[None]:
+    """A context in which JAX computes in 32 bit, in this thread only: networks need no more and are twice as fast."""
+    import jax  # as above
+
+    return jax.enable_x64(False)
+
+
 def in_double(function: Callable[P, R]) -> Callable[P, R]:
     """The same function, run in double precision whatever the caller's setting."""
 

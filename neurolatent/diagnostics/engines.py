@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurolatent.choices import NUTS, SVI
+from neurolatent.choices import NUTS, SVI, MinibatchVI
 from neurolatent.diagnostics.rows import Row, Verdict, graded
 from neurolatent.engines.plateau import last_rise
 from neurolatent.result import Fit
@@ -27,6 +27,8 @@ def engine_rows(fit: Fit) -> Iterable[Row]:
     """The questions that suit the engine; those of EM where another one was interrupted before it drew."""
     if fit.draws is not None and isinstance(fit.engine, SVI):
         return _guide_rows(fit, fit.engine)
+    if isinstance(fit.engine, MinibatchVI):
+        return _bound_rows(fit, fit.engine)
     return _sampler_rows(fit) if fit.draws is not None and isinstance(fit.engine, NUTS) else _em_rows(fit)
 
 
@@ -104,6 +106,28 @@ def _sampler_rows(fit: Fit) -> Iterable[Row]:
             "The tails are explored slowly: lengthen the warm-up, or use tighter priors.",
         ),
     ]
+
+
+def _bound_rows(fit: Fit, engine: MinibatchVI) -> Iterable[Row]:
+    """Has the bound levelled off, or was the best held-out epoch passed; do restarts agree?"""
+    trace = fit.idata["trace"]
+    best = int(trace["best"])
+    own = trace["objective"].values[best]
+    own = own[np.isfinite(own)]
+    rise, stopped = last_rise(own, max(len(own) // 10, 2)), len(own) < engine.epochs
+    more = "The bound has not levelled off: allow more epochs, or a higher learning_rate."
+    wanted = f"within {max(engine.tolerance, 3 * rise.noise):.2g}, or stopped before"
+    flat = rise.is_none(engine.tolerance) or stopped
+    rows = [
+        Row("last change of the bound (nats per sequence)", rise.value, wanted, graded(rise.value, flat, True), more)
+    ]
+    reached = trace["reached"].values
+    if len(reached) > 1:
+        spread = float(np.sort(reached)[-1] - np.sort(reached)[-2])
+        agree = graded(spread, spread <= max(10 * engine.tolerance, 1e-3 * abs(float(reached.max()))), True)
+        advice = "Only one restart reached the best bound: raise restarts."
+        rows.append(Row("second best restart below the best (nats per sequence)", spread, "<= 0.1 %", agree, advice))
+    return rows
 
 
 def _guide_rows(fit: Fit, engine: SVI) -> Iterable[Row]:

@@ -110,6 +110,39 @@ class HasEMStep(Protocol):
         ...
 
 
+class Bound(NamedTuple):
+    """A lower bound on the log evidence of each sequence, nats."""
+
+    objective: Float[Array, " sequences"]  # what is climbed: its terms may be weighted
+    elbo: Float[Array, " sequences"]  # the same with all weights 1: a bound on the log evidence
+
+
+@runtime_checkable
+class HasBound(Protocol):
+    """Can be fitted by minibatches of sequences; every array of its data has the sequences as its first axis."""
+
+    def free_start(self, key: PRNGKeyArray, data: Data, *, restart: int) -> Any:
+        """A starting point: a tree of arrays without constraints, parameters of the encoder included."""
+        ...
+
+    def bound(self, free: Any, data: Data, key: PRNGKeyArray | None, kl_weight: Any) -> Bound:
+        """The bound of each sequence.
+
+        Args:
+            key: Of the draws in a term without closed form; None takes fixed points instead.
+            kl_weight: Of the divergence in the objective; the model's own weights come on top.
+        """
+        ...
+
+    def free_log_prior(self, free: Any, data: Data) -> Float[Array, ""]:
+        """Log prior density of what all sequences share, nats."""
+        ...
+
+    def params_at(self, free: Any, data: Data) -> Params:
+        """The parameters in their own units."""
+        ...
+
+
 @runtime_checkable
 class HasTwoStages(Protocol):
     """Can be fitted in two stages: what predicts, then how far it is off."""

@@ -15,7 +15,8 @@ from neurolatent.models.protocols import DrawsPart, HasErrors, Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
-OF_STEPS = ("objective", "best", "settling")  # parts of an engine's trace that are not per draw
+OF_STEPS = ("objective", "elbo", "held_out")  # parts of an engine's trace per restart and step
+OF_RUN = ("best", "settling", "best_epoch", "reached")  # and of the whole run, or per restart
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
 
 
@@ -100,8 +101,9 @@ def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
     """The objective, where the engine climbs one; else its single figures."""
     if "objective" not in trace:
         return xr.Dataset({name: ((), value) for name, value in trace.items() if np.ndim(value) == 0})
-    single = {name: ((), int(trace[name])) for name in ("best", "settling") if name in trace}
-    return xr.Dataset({"objective": (("restart", "step"), trace["objective"]), **single})
+    steps = {name: (("restart", "step"), trace[name]) for name in OF_STEPS if name in trace}
+    run = {name: (("restart",) * np.ndim(trace[name]), trace[name]) for name in OF_RUN if name in trace}
+    return xr.Dataset({**steps, **run})
 
 
 def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -112,7 +114,7 @@ def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         names.get(key, key): (np.asarray(value) * signs.get(key, 1.0)).astype(kinds.get(key, float))
         for key, value in trace.items()
-        if key not in OF_STEPS and np.ndim(value) == 2
+        if key not in (*OF_STEPS, *OF_RUN) and np.ndim(value) == 2
     }
 
 

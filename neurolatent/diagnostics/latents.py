@@ -1,0 +1,57 @@
+"""Does what was learned hold up, of a model with continuous latents under a Gaussian-process prior?"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from neurolatent.diagnostics.rows import Row, graded
+from neurolatent.result import Fit
+
+KL_COLLAPSED, RATIO_COLLAPSED = 0.1, 0.95  # nats per sequence, posterior to prior variance: specification, section 13
+EDGE = 0.02  # of the logarithmic range of length scales, at either end
+KERNEL_ERROR = 0.05
+
+
+def latent_rows(fit: Fit) -> Iterable[Row]:
+    """Are all latents used, are length scales off their bounds, do the ends of a sequence not know each other?"""
+    found, names = fit.idata["latents"], [str(n) for n in fit.idata["latents"]["latent"].values]
+    kl, ratio = (found[name].values.mean(axis=0) for name in ("kl", "var_ratio"))
+    collapsed = (kl < KL_COLLAPSED) & (ratio > RATIO_COLLAPSED)
+    time = int(np.unique(found["sample_sequence"].values, return_counts=True)[1].max())
+    ell = np.asarray(fit.params.lengthscale)
+    low, high = np.log(fit.model.bounds(time))
+    place = (np.log(ell) - low) / (high - low)
+    at_bound = (place < EDGE) | (place > 1 - EDGE)
+    basis = fit.model.basis(time)
+    error = max(basis.kernel_error(float(e)) for e in ell)
+    listed = lambda flags: ", ".join(n for n, flag in zip(names, flags, strict=True) if flag)  # noqa: E731
+    return [
+        Row(
+            "least divergence of a latent from its prior (nats per sequence)",
+            float(kl.min()),
+            f">= {KL_COLLAPSED}",
+            graded(float(kl.min()), not collapsed.any(), True),
+            f"Collapsed: {listed(collapsed)}. Choose fewer latents." if collapsed.any() else "",
+        ),
+        Row(
+            "largest ratio of posterior to prior variance",
+            float(ratio.max()),
+            f"<= {RATIO_COLLAPSED}",
+            graded(float(ratio.max()), bool((ratio <= RATIO_COLLAPSED).all()), True),
+            f"The data say next to nothing of {listed(ratio > RATIO_COLLAPSED)}: choose fewer latents.",
+        ),
+        Row(
+            "length scales at a bound",
+            float(at_bound.sum()),
+            "0",
+            graded(float(at_bound.sum()), not at_bound.any(), True),
+            f"At a bound: {listed(at_bound)}. Change lengthscale or minlens, or choose fewer latents.",
+        ),
+        Row(
+            "largest error of the covariance that the basis gives",
+            error,
+            f"<= {KERNEL_ERROR}",
+            graded(error, error <= KERNEL_ERROR, True),
+            f"The circle is too short for a length scale of {ell.max():.3g} bins: raise longest, or lower minlens.",
+        ),
+    ]

@@ -1,0 +1,118 @@
+"""The evidence lower bound of each sequence, in its terms."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from neurolatent.models.gpvae import likelihoods
+from neurolatent.models.gpvae.door import GPVAEData
+from neurolatent.models.gpvae.params import GPVAEParams
+from neurolatent.models.gpvae.posterior import Coefficients, combined, message_of
+from neurolatent.ops.fourier_gp import FourierBasis
+from neurolatent.ops.mlp import apply_network
+
+N_POINTS = 32  # at which a term without closed form is averaged, where no key draws them
+
+
+class Terms(NamedTuple):
+    """The parts of the bound, nats; the bound is neural + behaviour - the sum of kl."""
+
+    neural: Float[Array, " sequences"]
+    behaviour: Float[Array, " sequences"]
+    kl: Float[Array, "sequences latent"]
+
+
+class Course(NamedTuple):
+    """Latents in time under the approximate posterior."""
+
+    mean: Float[Array, "sequences time latent"]
+    var: Float[Array, "sequences time latent"]
+
+
+def encoded(model: Any, params: GPVAEParams, data: GPVAEData, basis: FourierBasis) -> tuple[Coefficients, Array]:
+    """The approximate posterior of the coefficients, and their prior variances."""
+    c = basis.prior_var(params.lengthscale, 1.0, model.alpha)
+    scaling = params.scaling
+    u = (model.compressed(data.y) - scaling.neural_centre) / scaling.neural_scale
+    v = (data.x - scaling.output_centre) / scaling.output_scale
+    neural, behaviour = message_of(params.encoder, u, data.y_seen), message_of(params.output_encoder, v, data.x_seen)
+    return combined(model, neural, behaviour, c, basis), c
+
+
+def course_of(q: Coefficients, basis: FourierBasis) -> Course:
+    """The coefficients' means and variances in time."""
+    var = jnp.einsum("mpf,ft->mtp", q.var, jnp.asarray(basis.B**2, q.var.dtype))
+    return Course(jnp.swapaxes(basis.to_time(q.mean), 1, 2), var)
+
+
+def divergence(q: Coefficients, c: Float[Array, "latent F"]) -> Float[Array, "sequences latent"]:
+    """Kullback-Leibler divergence of the posterior from the prior."""
+    ratio = q.var / c
+    return 0.5 * (ratio + q.mean**2 / c - 1 - jnp.log(ratio)).sum(axis=-1)
+
+
+def predictor(params: GPVAEParams, data: GPVAEData, z: Course, model: Any) -> tuple[Array, Array]:
+    """Mean and variance of the linear predictor of the neurons."""
+    part = slice(0, model.n_neural + model.n_shared)
+    exposure = data.log_exposure[:, None, None] if model.is_count else 0.0
+    return z.mean[..., part] @ params.loadings + params.offset + exposure, z.var[..., part] @ params.loadings**2
+
+
+def neural_term(model: Any, params: GPVAEParams, data: GPVAEData, z: Course) -> Float[Array, " sequences"]:
+    """Expected log likelihood of the neurons, exact."""
+    eta, var = predictor(params, data, z, model)
+    if model.is_count:
+        each = likelihoods.poisson(data.y, eta, var)
+    else:
+        scale = params.scaling.neural_scale
+        u = (data.y - params.scaling.neural_centre) / scale
+        each = likelihoods.normal(u, eta, var, params.noise) - jnp.log(scale)
+    return (each * data.y_seen).sum(axis=(1, 2))
+
+
+def behaviour_term(
+    model: Any, params: GPVAEParams, data: GPVAEData, z: Course, key: PRNGKeyArray | None
+) -> Float[Array, " sequences"]:
+    """Expected log likelihood of behaviour: exact for a linear decoder, else the mean over draws or fixed points."""
+    mean, var = z.mean[..., model.n_neural :], z.var[..., model.n_neural :]
+    scale = params.scaling.output_scale
+    v = (data.x - params.scaling.output_centre) / scale
+
+    def at(told: Array, spread: Array) -> Array:
+        each = likelihoods.normal(v, told, spread, params.output_noise) - jnp.log(scale)
+        return (each * data.x_seen).sum(axis=(1, 2))
+
+    if len(params.decoder) == 2:
+        return at(apply_network(params.decoder, mean), var @ params.decoder.weight_0**2)
+    sd = jnp.sqrt(var)
+    if key is not None:
+        return at(
+            apply_network(params.decoder, mean + sd * jax.random.normal(key, mean.shape, mean.dtype)), jnp.zeros(())
+        )
+    points = jnp.asarray(_points(mean.shape[-1]), mean.dtype)
+    return jax.lax.map(lambda e: at(apply_network(params.decoder, mean + sd * e), jnp.zeros(())), points).mean(axis=0)
+
+
+def _points(size: int) -> Float[np.ndarray, "points latent"]:
+    """Well-spread points of a standard normal distribution, the same every time."""
+    from scipy.stats import qmc  # slow to import, and only networks need it
+
+    half = qmc.MultivariateNormalQMC(np.zeros(size), rng=np.random.default_rng(0)).random(N_POINTS // 2)
+    points = np.concatenate([half, -half])
+    return points / np.sqrt((points**2).mean(axis=0))
+
+
+def terms_of(
+    model: Any, params: GPVAEParams, data: GPVAEData, key: PRNGKeyArray | None
+) -> tuple[Terms, Coefficients, Course]:
+    """The terms of the bound, and the posterior that they are of."""
+    basis = model.basis(data.y.shape[1])
+    q, c = encoded(model, params, data, basis)
+    z = course_of(q, basis)
+    nothing = jnp.zeros(data.y.shape[0], q.mean.dtype)
+    neural = neural_term(model, params, data, z) if model.has_neural else nothing
+    behaviour = behaviour_term(model, params, data, z, key) if model.has_behaviour else nothing
+    return Terms(neural, behaviour, divergence(q, c)), q, z

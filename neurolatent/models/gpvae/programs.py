@@ -1,0 +1,54 @@
+"""The compiled programs of the GP-VAE: the model's choices are compiled in, parameters and data are arguments."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from neurolatent.compiling import compiled
+from neurolatent.models.gpvae.bound import predictor, terms_of
+from neurolatent.models.gpvae.door import GPVAEData
+from neurolatent.models.gpvae.params import GPVAEParams
+from neurolatent.models.protocols import Latents
+from neurolatent.ops.mlp import apply_network
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def elbo_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Float[Array, " sequences"]:
+    """The evidence lower bound of each sequence, nats."""
+    terms, _, _ = terms_of(model, params, data, None)
+    return terms.neural + terms.behaviour - terms.kl.sum(axis=1)
+
+
+@compiled(static=(0,), runs_once=True)
+def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
+    """Latents, rates and reconstruction, and the terms of the bound."""
+    terms, q, z = terms_of(model, params, data, None)
+    c = model.basis(data.y.shape[1]).prior_var(params.lengthscale, 1.0, model.alpha)
+    along = {"latents": z.mean, "latents_sd": jnp.sqrt(z.var)}
+    if model.has_neural:
+        along |= _rates(model, params, data, z)
+    if model.has_behaviour:
+        told = apply_network(params.decoder, z.mean[..., model.n_neural :])
+        along["reconstruction"] = told * params.scaling.output_scale + params.scaling.output_centre
+    per_sequence = {
+        "log_evidence": terms.neural + terms.behaviour - terms.kl.sum(axis=1),
+        "log_likelihood_neural": terms.neural,
+        "log_likelihood_behaviour": terms.behaviour,
+        "kl": terms.kl,
+        "mean_square": (q.mean**2).sum(axis=-1) / c.sum(axis=-1),
+        "var_ratio": (q.var / c).mean(axis=-1),
+    }
+    return Latents(along, per_sequence)
+
+
+def _rates(model: Any, params: GPVAEParams, data: GPVAEData, z: Any) -> dict[str, Array]:
+    """Posterior mean and standard deviation of each rate (Hz where the clock is in seconds), or of each value."""
+    eta, var = predictor(params, data, z, model)
+    if not model.is_count:
+        scale = params.scaling.neural_scale
+        return {"rates": eta * scale + params.scaling.neural_centre, "rates_sd": jnp.sqrt(var) * scale}
+    rates = jnp.exp(eta - data.log_exposure[:, None, None] + var / 2)
+    return {"rates": rates, "rates_sd": rates * jnp.sqrt(jnp.expm1(var))}

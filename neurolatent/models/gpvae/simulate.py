@@ -1,0 +1,49 @@
+"""Recordings drawn from the model, with their truth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from neurolatent.models.gpvae.params import GPVAEParams
+from neurolatent.ops.mlp import apply_network
+from neurolatent.ops.padding import padded_length
+from neurolatent.recording import Recording
+
+
+def simulated(
+    model: Any, params: GPVAEParams, key: PRNGKeyArray, lengths: Sequence[int], *, bin_width: float | int = 1.0
+) -> Recording:
+    """Sequences of the given lengths: spikes, behaviour and the true ``latents``.
+
+    Args:
+        bin_width: Seconds per bin; 1 gives a clock in bins, so that rates are per bin.
+    """
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    basis = model.basis(padded_length(max(lengths)))
+    root = np.sqrt(np.asarray(basis.prior_var(params.lengthscale, 1.0, model.alpha)))
+    parts: dict[str, list[np.ndarray]] = {}
+    for length in lengths:
+        z = ((root * rng.normal(size=root.shape)) @ basis.B[:, :length]).T
+        for name, values in {**_seen(model, params, z, rng, float(bin_width)), "latents": z}.items():
+            parts.setdefault(name, []).append(values)
+    kinds = {model.signal: "counts"} if model.has_neural and model.is_count else {}
+    unit = "bin" if bin_width == 1 else "s"
+    return Recording.of(parts, kinds=kinds, bin_width=bin_width, clock_unit=unit, name="simulated")
+
+
+def _seen(
+    model: Any, params: GPVAEParams, z: np.ndarray, rng: np.random.Generator, width: float
+) -> dict[str, np.ndarray]:
+    out, scaling = {}, params.scaling
+    if model.has_neural:
+        eta = z[:, : model.n_neural + model.n_shared] @ params.loadings + params.offset
+        noisy = rng.poisson(np.exp(eta) * width) if model.is_count else eta + params.noise * rng.normal(size=eta.shape)
+        out[model.signal] = noisy if model.is_count else noisy * scaling.neural_scale + scaling.neural_centre
+    if model.has_behaviour:
+        mean = np.asarray(apply_network(params.decoder, jax.numpy.asarray(z[:, model.n_neural :])))
+        noisy = mean + params.output_noise * rng.normal(size=mean.shape)
+        out[model.behaviour] = noisy * scaling.output_scale + scaling.output_centre
+    return out
