@@ -4,7 +4,8 @@ r"""Gaussian processes bin by bin: a dense prior over time, and the divergence o
     KL(N(\mu, diag(s)) \| N(0, K)) = \tfrac12 (tr(K^{-1} S) + \mu^T K^{-1} \mu - T + \log|K| - \sum_t \log s_t).
 
 It is summed over bins by :math:`K = L L^T`, of which a shorter sequence has the leading block, so that one factor
-serves sequences of all lengths. The published code adds :math:`\log|K|` twice over (Gondur et al. 2024, time-domain model).
+serves sequences of all lengths. The code of Gondur et al. (2024) counts
+:math:`\log|K|` in full, not half.
 """
 
 from typing import Any
