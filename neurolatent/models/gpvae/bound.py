@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurolatent.models.gpvae import likelihoods
 from neurolatent.models.gpvae.door import GPVAEData
+from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
 from neurolatent.models.gpvae.posterior import Coefficients, combined, message_of
 from neurolatent.ops.fourier_gp import FourierBasis
@@ -37,9 +37,16 @@ def encoded(model: Any, params: GPVAEParams, data: GPVAEData, basis: FourierBasi
     c = basis.prior_var(params.lengthscale, 1.0, model.alpha)
     scaling = params.scaling
     u = (model.compressed(data.y) - scaling.neural_centre) / scaling.neural_scale
-    v = (data.x - scaling.output_centre) / scaling.output_scale
-    neural, behaviour = message_of(params.encoder, u, data.y_seen), message_of(params.output_encoder, v, data.x_seen)
+    neural = message_of(params.encoder, u, data.y_seen)
+    behaviour = message_of(params.output_encoder, *_heard(model, params, data))
     return combined(model, neural, behaviour, c, basis), c
+
+
+def _heard(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Array, Array]:
+    """Behaviour as its encoder sees it, and what was observed: standardised, or points on the circle."""
+    if model.behaviour_likelihood != "von_mises":
+        return (data.x - params.scaling.output_centre) / params.scaling.output_scale, data.x_seen
+    return jnp.concatenate([jnp.cos(data.x), jnp.sin(data.x)], axis=-1), jnp.concatenate([data.x_seen] * 2, axis=-1)
 
 
 def course_of(q: Coefficients, basis: FourierBasis) -> Course:
@@ -62,14 +69,13 @@ def predictor(params: GPVAEParams, data: GPVAEData, z: Course, model: Any) -> tu
 
 
 def neural_term(model: Any, params: GPVAEParams, data: GPVAEData, z: Course) -> Float[Array, " sequences"]:
-    """Expected log likelihood of the neurons, exact."""
+    """Expected log likelihood of the neurons, in closed form or by quadrature."""
     eta, var = predictor(params, data, z, model)
-    if model.is_count:
-        each = likelihoods.poisson(data.y, eta, var)
-    else:
-        scale = params.scaling.neural_scale
-        u = (data.y - params.scaling.neural_centre) / scale
-        each = likelihoods.normal(u, eta, var, params.noise) - jnp.log(scale)
+    family, y, level = model.neural_family, data.y, 0.0
+    if model.neural_likelihood in STANDARDISED:
+        y = (y - params.scaling.neural_centre) / params.scaling.neural_scale
+        level = jnp.log(params.scaling.neural_scale)
+    each = family.expected(y, eta, var, params.noise if family.extra else None) - level
     return (each * data.y_seen).sum(axis=(1, 2))
 
 
@@ -78,14 +84,16 @@ def behaviour_term(
 ) -> Float[Array, " sequences"]:
     """Expected log likelihood of behaviour: exact for a linear decoder, else the mean over draws or fixed points."""
     mean, var = z.mean[..., model.n_neural :], z.var[..., model.n_neural :]
-    scale = params.scaling.output_scale
-    v = (data.x - params.scaling.output_centre) / scale
+    family, x, level = model.behaviour_family, data.x, 0.0
+    if model.behaviour_likelihood in STANDARDISED:
+        x = (x - params.scaling.output_centre) / params.scaling.output_scale
+        level = jnp.log(params.scaling.output_scale)
 
     def at(told: Array, spread: Array) -> Array:
-        each = likelihoods.normal(v, told, spread, params.output_noise) - jnp.log(scale)
+        each = family.expected(x, told, spread, params.output_noise if family.extra else None) - level
         return (each * data.x_seen).sum(axis=(1, 2))
 
-    if len(params.decoder) == 2:
+    if len(params.decoder) == 2 and family.is_exact:
         return at(apply_network(params.decoder, mean), var @ params.decoder.weight_0**2)
     sd = jnp.sqrt(var)
     if key is not None:

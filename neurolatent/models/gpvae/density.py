@@ -44,17 +44,16 @@ def program(model: Any, data: GPVAEData) -> None:
     spread: Any = numpyro.sample("loading_sd", priors["loading_sd"].expand([sizes[0]]).to_event(1))
     loadings: Any = numpyro.sample("loadings", dist.Normal(0.0, spread[:, None]).expand(sizes).to_event(2))
     offset: Any = numpyro.sample("offset", dist.Normal(0.0, OFFSET_SD).expand([sizes[1]]).to_event(1))
+    extra: Any = None
+    if model.neural_family.extra:
+        free = dist.constraints.greater_than(SD_FLOOR)
+        extra = numpyro.param("noise", jnp.full(sizes[1], 1.0), constraint=free)
     basis = model.basis(data.y.shape[1])
     c = basis.prior_var(ell, 1.0, model.alpha)
     seen = jnp.asarray(data.y_seen) > 0
     with numpyro.plate("sequences", data.y.shape[0]):
         coefficients: Any = numpyro.sample("coefficients", dist.Normal(0.0, jnp.sqrt(c)).to_event(2))
         eta = jnp.swapaxes(basis.to_time(coefficients), 1, 2) @ loadings + offset
-        if model.is_count:
-            law: Any = dist.Poisson(jnp.exp(eta + data.log_exposure[:, None, None]))
-        else:
-            noise: Any = numpyro.param(
-                "noise", jnp.full(sizes[1], 1.0), constraint=dist.constraints.greater_than(SD_FLOOR)
-            )
-            law = dist.Normal(eta, noise)
+        eta = eta + data.log_exposure[:, None, None] if model.is_count else eta
+        law = model.neural_family.distribution(eta, extra)
         numpyro.sample("spikes", law.mask(seen).to_event(2), obs=data.y)

@@ -36,14 +36,19 @@ def signals_of(model: Any, recording: Recording) -> tuple[str | None, str | None
 def selected(model: Any, recording: Recording, *, for_training: bool) -> Selected:
     """Padded arrays of the sequences in which something was observed; the others are refused, each by its name."""
     names = signals_of(model, recording)
+    for name, family in zip(names, (model.neural_family, model.behaviour_family), strict=True):
+        if name is not None:
+            _refuse_kind(recording, name, family)
     recording, refused = _without_empty(recording, [n for n in names if n], for_training)
     if for_training:
         _refuse_untrainable(model, recording, names)
     longest = padded_length(int(recording.lengths.max()))
     _refuse_long(model, recording, longest)
     arrays: list[Any] = []
-    for name in names:
+    for name, categories in zip(names, (None, model.n_categories), strict=True):
         values, seen = _columns(recording, name)
+        if name is not None and categories is not None:
+            values, seen = _one_of(categories, recording, name)
         arrays += [pad(part.astype(float), recording.lengths, 0, longest, 0.0) for part in (values, seen)]
     width = recording.bin_width if model.rates_in_hz(recording) else 1.0
     exposure = np.full(recording.n_sequences, np.log(width))
@@ -56,6 +61,34 @@ def _columns(recording: Recording, name: str | None) -> tuple[np.ndarray, np.nda
         return np.zeros((recording.n_samples, 0)), np.zeros((recording.n_samples, 0), bool)
     signal = recording.signal(name)
     return tuple(part.reshape(recording.n_samples, -1) for part in (signal.filled(), signal.observed))  # type: ignore[return-value]
+
+
+def _one_of(categories: int, recording: Recording, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A category as columns of 0 and 1."""
+    signal = recording.signal(name)
+    where = place(recording.title, f"signal {name}")
+    if signal.n_channels != 1:
+        raise InputError(f"{where}: a categorical likelihood takes one channel, got {signal.n_channels}")
+    if signal.values.max(initial=0) >= categories:
+        raise InputError(f"{where}: it holds {int(signal.values.max())}, but n_categories={categories} ends before it")
+    columns = np.eye(categories)[signal.values[:, 0].astype(int)]
+    seen = np.repeat(signal.observed, categories, axis=1)
+    return columns * seen, seen
+
+
+def _refuse_kind(recording: Recording, name: str, family: Any) -> None:
+    """Refuse a signal whose values the family cannot have."""
+    signal, where = recording.signal(name), place(recording.title, f"signal {name}")
+    if signal.kind not in family.kinds:
+        raise InputError(
+            f"{where}: its likelihood wants {' or '.join(family.kinds)}, and this is {signal.kind}. "
+            f"Say kinds={{{name!r}: {family.kinds[0]!r}}} when the recording is made, or choose another likelihood."
+        )
+    most = getattr(family, "trials", None)
+    if most is not None and np.max(signal.filled(), initial=0) > most:
+        raise InputError(
+            f"{where}: it holds {np.max(signal.filled()):g} events in a bin of {most} trials. Raise trials."
+        )
 
 
 def _without_empty(recording: Recording, names: list[str], for_training: bool) -> tuple[Recording, dict[str, str]]:
@@ -81,11 +114,6 @@ def _refuse_untrainable(model: Any, recording: Recording, names: tuple[str | Non
     neural, behaviour = names
     if neural is not None:
         signal, where = recording.signal(neural), place(recording.title, f"signal {neural}")
-        if model.is_count and signal.kind != "counts":
-            raise InputError(
-                f"{where}: neural_likelihood={model.neural_likelihood!r} wants counts, and this is {signal.kind}. "
-                "Say kinds={name: 'counts'} when the recording is made, or choose neural_likelihood='normal'."
-            )
         values, seen = _columns(recording, neural)
         _warn_dull(
             signal.names,

@@ -26,6 +26,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from neurolatent.models.gpvae import density, door, names, refusals
 from neurolatent.models.gpvae.bound import terms_of
 from neurolatent.models.gpvae.door import GPVAEData
+from neurolatent.models.gpvae.families import BEHAVIOUR, LOG_RATE, NEURAL, Family
 from neurolatent.models.gpvae.params import GPVAEParams, from_free, to_free
 from neurolatent.models.gpvae.programs import elbo_of, posterior_of
 from neurolatent.models.gpvae.simulate import simulated
@@ -46,7 +47,11 @@ class GPVAE:
         n_neural, n_shared, n_behaviour: Latents that only the neurons, both, or only behaviour depend on.
         signal: Name of the neural signal.
         behaviour: Name of the signal of behaviour, which may be images.
-        neural_likelihood: Counts with rates exp(eta), or values with a standard deviation of their own per neuron.
+        neural_likelihood: Counts with rates exp(eta); values with a standard deviation of their own per neuron; events
+            with log odds eta. See :mod:`neurolatent.models.gpvae.families`.
+        behaviour_likelihood: Values, with outliers or without; events; one category of several; angles.
+        trials: Trials in a bin of a binomial likelihood.
+        n_categories: Of categorical behaviour, which are numbered from 0.
         encoder, behaviour_encoder: Hidden layers beside a linear map from a bin to what it says of its latents.
         decoder: Hidden layers from latents to behaviour; () for a linear decoder, whose bound is exact.
         combine: How two modalities tell a shared latent: ``mean`` of both posteriors, ``product`` of both messages.
@@ -65,7 +70,10 @@ class GPVAE:
     n_behaviour: int = 0
     signal: str | None = "spikes"
     behaviour: str | None = "behaviour"
-    neural_likelihood: Literal["poisson", "normal"] = "poisson"
+    neural_likelihood: Literal["poisson", "negative_binomial", "normal", "bernoulli", "binomial"] = "poisson"
+    behaviour_likelihood: Literal["normal", "student_t", "bernoulli", "binomial", "categorical", "von_mises"] = "normal"
+    trials: int | None = None
+    n_categories: int | None = None
     encoder: tuple[int, ...] = ()
     behaviour_encoder: tuple[int, ...] = (256, 128, 64)
     decoder: tuple[int, ...] = (64, 128, 256)
@@ -102,8 +110,18 @@ class GPVAE:
 
     @property
     def is_count(self) -> bool:
-        """Whether the neural signal is counts."""
-        return self.neural_likelihood == "poisson"
+        """Whether the neural signal is counts whose rates are exp(eta)."""
+        return self.neural_likelihood in LOG_RATE
+
+    @property
+    def neural_family(self) -> Family:
+        """Distribution of the neural signal given its predictor."""
+        return NEURAL[self.neural_likelihood](self)
+
+    @property
+    def behaviour_family(self) -> Family:
+        """Distribution of behaviour given the output of its decoder."""
+        return BEHAVIOUR[self.behaviour_likelihood](self)
 
     @property
     def residual_is_normal(self) -> bool:

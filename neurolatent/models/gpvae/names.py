@@ -39,6 +39,9 @@ def latent_names(model: Any) -> list[str]:
 def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
     """Labels: latents, neurons, channels of behaviour; ``feature`` are those of the signal that is observed first."""
     neural, behaviour = (labels_of(recording, name) for name in signals_of(model, recording))
+    if model.n_categories is not None and model.behaviour in recording.signals:
+        words = recording.signal(model.behaviour).levels()
+        behaviour = words if len(words) == model.n_categories else [str(n) for n in range(model.n_categories)]
     latents = latent_names(model)
     return {
         "latent": latents,

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from neurolatent.compiling import compiled
 from neurolatent.models.gpvae.bound import predictor, terms_of
 from neurolatent.models.gpvae.door import GPVAEData
+from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
 from neurolatent.models.protocols import Latents
 from neurolatent.ops.mlp import apply_network
@@ -31,8 +32,7 @@ def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
     if model.has_neural:
         along |= _rates(model, params, data, z)
     if model.has_behaviour:
-        told = apply_network(params.decoder, z.mean[..., model.n_neural :])
-        along["reconstruction"] = told * params.scaling.output_scale + params.scaling.output_centre
+        along["reconstruction"] = _reconstruction(model, params, z)
     per_sequence = {
         "log_evidence": terms.neural + terms.behaviour - terms.kl.sum(axis=1),
         "log_likelihood_neural": terms.neural,
@@ -47,8 +47,16 @@ def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
 def _rates(model: Any, params: GPVAEParams, data: GPVAEData, z: Any) -> dict[str, Array]:
     """Posterior mean and standard deviation of each rate (Hz where the clock is in seconds), or of each value."""
     eta, var = predictor(params, data, z, model)
-    if not model.is_count:
-        scale = params.scaling.neural_scale
-        return {"rates": eta * scale + params.scaling.neural_centre, "rates_sd": jnp.sqrt(var) * scale}
-    rates = jnp.exp(eta - data.log_exposure[:, None, None] + var / 2)
-    return {"rates": rates, "rates_sd": rates * jnp.sqrt(jnp.expm1(var))}
+    eta = eta - data.log_exposure[:, None, None] if model.is_count else eta
+    mean, sd = model.neural_family.told(eta, var, None)
+    if model.neural_likelihood in STANDARDISED:
+        mean, sd = mean * params.scaling.neural_scale + params.scaling.neural_centre, sd * params.scaling.neural_scale
+    return {"rates": mean, "rates_sd": sd}
+
+
+def _reconstruction(model: Any, params: GPVAEParams, z: Any) -> Array:
+    """Behaviour that is expected at the posterior mean: values, probabilities, or directions."""
+    told = apply_network(params.decoder, z.mean[..., model.n_neural :])
+    if model.behaviour_likelihood in STANDARDISED:
+        return told * params.scaling.output_scale + params.scaling.output_centre
+    return model.behaviour_family.told(told, jnp.zeros_like(told), None).mean

@@ -3,9 +3,9 @@
 from typing import Any
 
 from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
+from neurolatent.models.gpvae.families import BEHAVIOUR, NEURAL
 
 COMBINE = ("mean", "product")
-NEURAL = ("poisson", "normal")
 WEIGHTS = ("balanced", "none")
 
 
@@ -27,7 +27,7 @@ def refuse_choices(model: Any) -> None:
             )
     if model.has_neural and model.has_behaviour and model.signal == model.behaviour:
         raise InputError(f"signal and behaviour must be different signals, got {model.signal!r} for both")
-    one_of("neural_likelihood", model.neural_likelihood, NEURAL)
+    _refuse_families(model)
     one_of("combine", model.combine, COMBINE)
     for name in ("lengthscale", "minlens", "alpha", "lengthscale_spread"):
         positive(name, getattr(model, name))
@@ -39,6 +39,20 @@ def refuse_choices(model: Any) -> None:
         whole_number("circle", model.circle, 8)
     _refuse_layers(model)
     _refuse_weights(model)
+
+
+def _refuse_families(model: Any) -> None:
+    one_of("neural_likelihood", model.neural_likelihood, list(NEURAL))
+    one_of("behaviour_likelihood", model.behaviour_likelihood, list(BEHAVIOUR))
+    used = [model.neural_likelihood] * model.has_neural + [model.behaviour_likelihood] * model.has_behaviour
+    for name, family in (("trials", "binomial"), ("n_categories", "categorical")):
+        value, wanted = getattr(model, name), family in used
+        if wanted and value is None:
+            raise InputError(f"a {family} likelihood needs {name}")
+        if value is not None:
+            whole_number(name, value, 1)
+            if not wanted:
+                raise InputError(f"{name} belongs to a {family} likelihood, and none was chosen. Leave it out.")
 
 
 def _refuse_layers(model: Any) -> None:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
 from neurolatent.ops.mlp import apply_network
 from neurolatent.ops.padding import padded_length
@@ -29,7 +30,8 @@ def simulated(
         z = ((root * rng.normal(size=root.shape)) @ basis.B[:, :length]).T
         for name, values in {**_seen(model, params, z, rng, float(bin_width)), "latents": z}.items():
             parts.setdefault(name, []).append(values)
-    kinds = {model.signal: "counts"} if model.has_neural and model.is_count else {}
+    families = ((model.signal, model.neural_family), (model.behaviour, model.behaviour_family))
+    kinds = {name: family.kinds[0] for name, family in families if name in parts}
     unit = "bin" if bin_width == 1 else "s"
     return Recording.of(parts, kinds=kinds, bin_width=bin_width, clock_unit=unit, name="simulated")
 
@@ -40,10 +42,14 @@ def _seen(
     out, scaling = {}, params.scaling
     if model.has_neural:
         eta = z[:, : model.n_neural + model.n_shared] @ params.loadings + params.offset
-        noisy = rng.poisson(np.exp(eta) * width) if model.is_count else eta + params.noise * rng.normal(size=eta.shape)
-        out[model.signal] = noisy if model.is_count else noisy * scaling.neural_scale + scaling.neural_centre
+        noisy = model.neural_family.draw(rng, eta + np.log(width) if model.is_count else eta, params.noise)
+        is_scaled = model.neural_likelihood in STANDARDISED
+        out[model.signal] = noisy * scaling.neural_scale + scaling.neural_centre if is_scaled else noisy
     if model.has_behaviour:
         mean = np.asarray(apply_network(params.decoder, jax.numpy.asarray(z[:, model.n_neural :])))
-        noisy = mean + params.output_noise * rng.normal(size=mean.shape)
-        out[model.behaviour] = noisy * scaling.output_scale + scaling.output_centre
+        noisy = model.behaviour_family.draw(rng, mean, params.output_noise)
+        if model.behaviour_likelihood in STANDARDISED:
+            noisy = noisy * scaling.output_scale + scaling.output_centre
+        is_column = model.behaviour_likelihood == "categorical"
+        out[model.behaviour] = noisy.argmax(axis=1) if is_column else noisy
     return out

@@ -13,6 +13,7 @@ SMOOTHED = 0.5  # width of the smoothing before components are taken, in first l
 RARE = 0.05  # counts added to a mean before its logarithm: a silent neuron gets a low rate, not none
 SMALL = 0.1  # factor of the last layer of a network beside a linear map, and spread of restarts' loadings
 FIRST_NOISE = 0.7  # standard deviation of what is standardised; ours
+FIRST_CONCENTRATION = 5.0  # of counts, or of angles; ours
 
 
 class Seen(NamedTuple):
@@ -42,6 +43,7 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
         np.shape(part)[-1] * (2 if _has_gaps(seen) else 1)
         for part, seen in zip((data.y, data.x), (data.y_seen, data.x_seen), strict=True)
     ]
+    inputs[1] *= 2 if model.behaviour_likelihood == "von_mises" else 1  # points on the circle
     encoder = _neural_encoder(model, loadings, precision, inputs[0], root, generator)
     size = (inputs[1], *model.behaviour_encoder, 2 * n_x) if n_x else (0,)
     direct = generator.normal(size=(inputs[1], 2 * n_x)) / np.sqrt(max(inputs[1], 1)) * (np.arange(2 * n_x) < n_x)
@@ -51,11 +53,11 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
         loadings=loadings,
         offset=_offset(model, data),
         loading_sd=np.maximum(np.sqrt((loadings**2).mean(axis=1)), 0.05),
-        noise=np.full(0 if model.is_count else len(root.sd), FIRST_NOISE),
-        output_noise=np.full(1 if n_x else 0, FIRST_NOISE),
+        noise=_first_extra(model.neural_family, len(root.sd)),
+        output_noise=_first_extra(model.behaviour_family, min(n_x, 1)),
         encoder=encoder,
         output_encoder=Encoder(direct, np.zeros(2 * n_x), network),
-        decoder=make_network((n_x, *model.decoder, np.shape(data.x)[-1]) if n_x else (0,), generator),
+        decoder=_decoder(model, behaviour, n_x, generator),
         scaling=scaling,
     )
 
@@ -65,7 +67,30 @@ def _has_gaps(seen: np.ndarray) -> bool:
     return bool((seen.any(axis=-1) & ~seen.all(axis=-1)).any())
 
 
+def _first_extra(family: Any, size: int) -> np.ndarray:
+    """The positive number of each channel."""
+    first = FIRST_CONCENTRATION if family.extra == "concentration" else FIRST_NOISE
+    return np.full(size if family.extra else 0, first)
+
+
+def _decoder(model: Any, behaviour: Seen, size: int, generator: np.random.Generator) -> Any:
+    """A small random network whose first output is 0, or the mean log odds of events."""
+    if not size:
+        return make_network((0,), generator)
+    network = make_network((size, *model.decoder, len(behaviour.mean)), generator)
+    if model.behaviour_likelihood not in ("bernoulli", "binomial"):
+        return network
+    return network._replace(**{f"bias_{len(model.decoder)}": _log_odds(behaviour.mean / (model.trials or 1))})
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, RARE / 10, 1 - RARE / 10)
+    return np.log(p / (1 - p))
+
+
 def _offset(model: Any, data: GPVAEData) -> np.ndarray:
+    if model.neural_likelihood in ("bernoulli", "binomial"):
+        return _log_odds(moments(data.y, data.y_seen).mean / (model.trials or 1))
     if not model.is_count:
         return np.zeros(np.shape(data.y)[-1])
     seen, exposure = data.y_seen, np.exp(data.log_exposure)[:, None, None]
@@ -97,6 +122,10 @@ def _components(
 
 def _linearised(model: Any, root: Seen) -> tuple[np.ndarray, np.ndarray]:
     """Change of the predictor with the encoded value, and the information of a bin on it."""
+    if model.neural_likelihood in ("bernoulli", "binomial"):
+        trials = model.trials or 1
+        p = np.clip(root.mean / trials, RARE, 1 - RARE)
+        return 1 / (trials * p * (1 - p)), trials * p * (1 - p)
     if not model.is_count:
         return 1 / root.sd, np.full_like(root.sd, 2.0)
     mean = np.maximum(root.mean, 0.1)

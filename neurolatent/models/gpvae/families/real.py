@@ -19,7 +19,7 @@ from neurolatent.ops.quadrature import normal_expectation
 class Normal:
     """``extra`` is the standard deviation; the expectation is exact."""
 
-    kinds = ("continuous", "counts", "image")
+    kinds = ("continuous", "image", "counts", "binary")
     extra = "standard deviation"
     is_exact = True
 
