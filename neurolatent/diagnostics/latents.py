@@ -16,7 +16,7 @@ def latent_rows(fit: Fit) -> Iterable[Row]:
     """Are all latents used, are length scales off their bounds, do the ends of a sequence not know each other?"""
     found, names = fit.idata["latents"], [str(n) for n in fit.idata["latents"]["latent"].values]
     kl, ratio = (found[name].values.mean(axis=0) for name in ("kl", "var_ratio"))
-    collapsed = (kl < KL_COLLAPSED) & (ratio > RATIO_COLLAPSED)
+    collapsed = np.isin(names, collapsed_latents(fit))
     time = int(np.unique(found["sample_sequence"].values, return_counts=True)[1].max())
     ell = np.asarray(fit.params.lengthscale)
     low, high = np.log(fit.model.bounds(time))
@@ -55,3 +55,10 @@ def latent_rows(fit: Fit) -> Iterable[Row]:
             f"The circle is too short for a length scale of {ell.max():.3g} bins: raise longest, or lower minlens.",
         ),
     ]
+
+
+def collapsed_latents(fit: Fit) -> list[str]:
+    """Names of the latents that no training sequence says anything of."""
+    found = fit.idata["latents"]
+    kl, ratio = (found[name].values.mean(axis=0) for name in ("kl", "var_ratio"))
+    return [str(n) for n in found["latent"].values[(kl < KL_COLLAPSED) & (ratio > RATIO_COLLAPSED)]]

@@ -15,6 +15,7 @@ from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.precision import in_double
 from neurolatent.recipe.network import network_of
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
+from neurolatent.recipe.trials import trials_of
 from neurolatent.recording import EndOfLife, Recording
 
 OURS = (
@@ -45,7 +46,8 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
         refuse_unknown(table, [key for key in OURS if key not in ("path", "format")], where)
         wanted, at = expect_table(table["simulate"], f"{where}.simulate"), f"{where}.simulate"
         network = network_of(wanted, at)
-        recording = simulated(wanted, at, seed) if network is None else network.recording
+        recording = trials_of(wanted, at) if network is None else network.recording
+        recording = simulated(wanted, at, seed) if recording is None else recording
     else:
         recording = _loaded(table, where)
     if "take" in table:

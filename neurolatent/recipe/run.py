@@ -23,6 +23,7 @@ from neurolatent.prognostics.prognosis import prognose
 from neurolatent.recipe.decoding import decodes, methods_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
 from neurolatent.recipe.held_out import cross_validated, name_of
+from neurolatent.recipe.latents import trial_figures
 from neurolatent.recipe.lives import Lives, lives_of, with_arm
 from neurolatent.recipe.network import network_figures, network_of
 from neurolatent.recipe.plan import Plan, plan_of, unknowing
@@ -150,6 +151,7 @@ def _test_figures(plan: Plan, fitted: Fit, seed: int) -> dict[str, float]:
     network = network_of(plan.simulated, "[data.simulate]")
     if network is not None:
         figures |= network_figures(fitted, plan.parts.recording, plan.test, network)
+    figures |= trial_figures(fitted, plan.parts.recording, plan.test)
     if plan.assessment.horizon:
         figures |= forecast_figures(fitted, plan.test, plan.assessment.horizon, seed)
     return figures

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
+from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
@@ -14,9 +15,11 @@ from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import fleet_section
 from neurolatent.report.inputs import inputs_section
 from neurolatent.report.lapses import lapses_section
+from neurolatent.report.latents import latents_section, truth_section
 from neurolatent.report.lines import lines_section
 from neurolatent.report.material import Material
 from neurolatent.report.outlook import has_answers
+from neurolatent.report.reconstruction import reconstruction_section
 from neurolatent.report.risk import risk_section
 from neurolatent.report.switching import sequences_section, states_section
 from neurolatent.report.trust import TRUST, trust_section
@@ -51,9 +54,16 @@ def decoding_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, state_section(material), evidence_section(material, painter)]
 
 
+def latents_page(material: Material, painter: Painter) -> list[Section]:
+    """Continuous latents: their courses, whether all are used, the truth, what they tell of the data, the fit."""
+    sections = [latents_section(material, painter), *truth_section(material, painter)]
+    return [*sections, reconstruction_section(material, painter), evidence_section(material, painter)]
+
+
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
     DKF: decoding_page,
+    GPVAE: latents_page,
     HMMGLM: switching_page,
 }
 

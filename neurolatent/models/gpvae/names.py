@@ -58,7 +58,8 @@ def labels_of(recording: Recording, name: str | None) -> list[str]:
     if name is None:
         return []
     signal = recording.signal(name)
-    return signal.names or [str(n) for n in range(int(np.prod(signal.values.shape[1:])))]
+    is_flat = signal.values.ndim == 2
+    return signal.names if is_flat and signal.names else [str(n) for n in range(int(np.prod(signal.values.shape[1:])))]
 
 
 def params_from(values: Mapping[str, Any]) -> GPVAEParams:

@@ -1,0 +1,158 @@
+"""Figures of a model with continuous latents: against true latents, on spikes and behaviour of unseen trials."""
+
+import functools
+
+import numpy as np
+
+from neurolatent.diagnostics.latents import collapsed_latents
+from neurolatent.models.gpvae import GPVAE
+from neurolatent.ops.alignment import Alignment, align
+from neurolatent.ops.metrics import bits_per
+from neurolatent.recording import Recording
+from neurolatent.result import Fit
+
+TRUTH = "latents"  # signal that holds true latents, with channels such as "shared 0"
+FOLDS = 5  # of neurons that are told from the others
+MOST_CHANNELS = 8  # of behaviour with a figure of their own
+
+
+def trial_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, float]:
+    """Figures of a GP-VAE; nothing of another model.
+
+    ``lengthscale.LATENT`` (bins), ``kl.LATENT`` (nats per training trial), ``collapsed`` (number of latents);
+    on test trials ``bits_per_spike`` and ``reconstruction.r2`` given both modalities, ``cosmoothing.bits_per_spike`` of
+    neurons told from the others, ``cross.bits_per_spike`` of spikes told from behaviour, ``cross.r2`` of behaviour told
+    from spikes; where the recordings hold the true latents, ``r2.GROUP`` from the estimates of their own group,
+    ``r2_all.GROUP`` from all, and ``coverage95.GROUP``.
+    """
+    if not isinstance(fit.model, GPVAE):
+        return {}
+    latents = fit.idata["latents"]
+    names = [str(n).replace(" ", "_") for n in latents["latent"].values]
+    figures = {f"lengthscale.{n}": float(v) for n, v in zip(names, fit.params.lengthscale, strict=True)}
+    figures |= {f"kl.{n}": float(v) for n, v in zip(names, latents["kl"].values.mean(axis=0), strict=True)}
+    figures["collapsed"] = float(len(collapsed_latents(fit)))
+    figures["test.elbo_per_bin"] = float(fit.score(test).sum()) / test.n_samples
+    if fit.model.has_neural and fit.model.is_count:
+        figures |= spike_figures(fit, train, test)
+    if fit.model.has_behaviour:
+        figures |= behaviour_figures(fit, test)
+    return figures | _truth_figures(fit, train, test)
+
+
+def spike_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, float]:
+    """Bits per spike above each neuron's mean over the training trials."""
+    baseline = mean_rate(fit, train)
+    score = functools.partial(bits_per_spike, fit, baseline=baseline)
+    figures = {"bits_per_spike": score(test, test)}
+    if baseline.size > FOLDS:
+        figures["cosmoothing.bits_per_spike"] = _cosmoothed(fit, test, baseline)
+    if fit.model.has_behaviour:
+        figures["cross.bits_per_spike"] = score(test, without(test, str(fit.model.signal)))
+    if "true_rates" in test.signals:
+        prepared = fit.prepared(test).recording
+        counts, seen = _spikes(fit, prepared)
+        figures["oracle.bits_per_spike"] = _bits(counts, test.signal("true_rates").values, baseline, seen)
+    return figures
+
+
+def behaviour_figures(fit: Fit, test: Recording) -> dict[str, float]:
+    """Share of the variance of behaviour on test trials, over all channels and of each where they are few."""
+    name, given = str(fit.model.behaviour), {"reconstruction": test}
+    if fit.model.has_neural:
+        given["cross"] = without(test, name)
+    signal = fit.prepared(test).recording.signal(name)
+    truth, seen = (part.reshape(len(signal.values), -1) for part in (signal.filled(), signal.observed))
+    figures = {}
+    for word, shown in given.items():
+        told = fit.predict(shown)["reconstruction"]
+        error = (np.where(seen, told.values - truth, 0.0) ** 2).sum(axis=0)
+        centred = np.where(seen, truth - truth.mean(axis=0, where=seen), 0.0)
+        total = (centred**2).sum(axis=0)
+        figures[f"{word}.r2"] = float(1 - error.sum() / total.sum())
+        if 1 < len(error) <= MOST_CHANNELS:
+            labels = told["output"].values
+            figures |= {f"{word}.r2.{n}": float(1 - e / t) for n, e, t in zip(labels, error, total, strict=True)}
+    return figures
+
+
+def alignment_of(fit: Fit, train: Recording, test: Recording) -> tuple[Alignment, list[str]] | None:
+    """Estimated against true latents, with the names of the true ones; None where these are not known."""
+    if not isinstance(fit.model, GPVAE) or TRUTH not in train.signals or TRUTH not in test.signals:
+        return None
+    known = train.signal(TRUTH).names
+    told = {name: fit.predict(recording) for name, recording in (("train", train), ("test", test))}
+    if any(len(told[n]["sample"]) != r.n_samples for n, r in (("train", train), ("test", test))) or not known:
+        return None
+    pairs = [(told[n]["latents"].values, r.signal(TRUTH).values) for n, r in (("train", train), ("test", test))]
+    estimated = [str(n).split()[0] for n in told["test"]["latent"].values]
+    groups = np.array([[name.split()[0] == group for group in estimated] for name in known])
+    return align(pairs[0], pairs[1], told["test"]["latents_sd"].values, groups), known
+
+
+def _truth_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, float]:
+    found = alignment_of(fit, train, test)
+    if found is None:
+        return {}
+    aligned, names = found
+    groups = np.array([name.split()[0] for name in names])
+    figures = {}
+    for group in dict.fromkeys(groups):
+        own = groups == group
+        for key, values in (("r2", aligned.own), ("r2_all", aligned.all), ("coverage95", aligned.coverage)):
+            if np.isfinite(values[own]).all():
+                figures[f"{key}.{group}"] = float(values[own].mean())
+    return figures
+
+
+def mean_rate(fit: Fit, train: Recording) -> np.ndarray:
+    """(neuron,) mean count per bin of the training trials; a neuron that was silent has half a spike."""
+    counts, seen = _spikes(fit, fit.prepared(train).recording)
+    bins = np.maximum(seen.sum(axis=0), 1)
+    return np.maximum(np.where(seen, counts, 0).sum(axis=0), 0.5) / bins
+
+
+def bits_per_spike(
+    fit: Fit, test: Recording, shown: Recording, *, baseline: np.ndarray, neurons: np.ndarray | None = None
+) -> float:
+    """Bits per spike of the test trials by the rates that the fit tells from what it is shown."""
+    counts, seen = _spikes(fit, fit.prepared(test).recording)
+    per_bin = fit.predict(shown)["rates"].values * (test.bin_width if fit.model.rates_in_hz(test) else 1.0)
+    keep = slice(None) if neurons is None else neurons
+    return _bits(counts[:, keep], per_bin[:, keep], baseline[keep], seen[:, keep])
+
+
+def without(recording: Recording, signal: str, channels: np.ndarray | None = None) -> Recording:
+    """The recording with nothing observed in a signal, or in some of its channels."""
+    values = recording.signal(signal)
+    keep = np.zeros(values.values.shape, bool)
+    if channels is not None:
+        keep |= ~channels
+    return recording.with_signal(signal, values.masked(keep))
+
+
+def _cosmoothed(fit: Fit, test: Recording, baseline: np.ndarray) -> float:
+    """Every fifth neuron is told from the others, and from behaviour, in turn."""
+    prepared = fit.prepared(test).recording
+    counts, seen = _spikes(fit, prepared)
+    name, rates = str(fit.model.signal), np.empty(counts.shape)
+    names = test.signal(name).names
+    kept = prepared.signal(name).names
+    for fold in range(FOLDS):
+        held = np.arange(counts.shape[1]) % FOLDS == fold
+        gone = np.isin(names, np.array(kept)[held]) if names else held
+        rates[:, held] = fit.predict(without(test, name, gone))["rates"].values[:, held]
+    width = test.bin_width if fit.model.rates_in_hz(test) else 1.0
+    return _bits(counts, rates * width, baseline, seen)
+
+
+def _spikes(fit: Fit, prepared: Recording) -> tuple[np.ndarray, np.ndarray]:
+    signal = prepared.signal(str(fit.model.signal))
+    return signal.filled().astype(float), signal.observed
+
+
+def _bits(counts: np.ndarray, rates: np.ndarray, baseline: np.ndarray, seen: np.ndarray) -> float:
+    def score(mean: np.ndarray) -> float:
+        return float(np.where(seen, counts * np.log(np.maximum(mean, 1e-12)) - mean, 0.0).sum())
+
+    return bits_per(score(rates), score(np.broadcast_to(baseline, counts.shape)), float(counts[seen].sum()))

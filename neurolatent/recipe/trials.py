@@ -1,0 +1,42 @@
+"""Simulated trials of spikes and behaviour that a recipe names in [data.simulate]."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
+from neurolatent.recipe.objects import build
+from neurolatent.recording import Recording
+
+
+@dataclass(frozen=True)
+class GPFACase:
+    """The table with ``name = "gpfa_case"``; its seed is its own, so that a test shares it."""
+
+    seed: int = 0
+    n_trials: int = 40
+    bins: int = 60
+    n_neurons: int = 30
+
+
+@dataclass(frozen=True)
+class DigitsCase:
+    """The table with ``name = "digits_case"``."""
+
+    seed: int = 0
+    n_trials: int = 100
+    bins: int = 60
+    n_neurons: int = 30
+    exemplar: Literal["single", "cycle"] = "single"
+
+
+CASES = {"gpfa_case": (GPFACase, gpfa_case), "digits_case": (DigitsCase, digits_case)}
+
+
+def trials_of(table: Mapping[str, Any], where: str) -> Recording | None:
+    """The trials of a table ``simulate``, with their true latents; None where it names none."""
+    if table.get("name") not in CASES:
+        return None
+    kind, simulate = CASES[table["name"]]
+    options = asdict(build(kind, {k: v for k, v in table.items() if k != "name"}, where))
+    return simulate(options.pop("seed"), **options)

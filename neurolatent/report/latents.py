@@ -1,0 +1,168 @@
+"""The page of continuous latents: their courses and bands, whether all are used, what they tell, and how they leak."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neurolatent.diagnostics.latents import collapsed_latents
+from neurolatent.ops.alignment import affine, align
+from neurolatent.plots.latents import Course, latent_against, latent_courses, leakage_matrix
+from neurolatent.report.blocks import Cell, Section, Table, Text, number
+from neurolatent.report.figures import Painter
+from neurolatent.report.material import Material
+
+MOST_COLUMNS = 3  # sequences side by side
+MOST_OUTPUTS = 4  # channels of behaviour that a latent is drawn against
+TRUTH = "latents"  # signal that holds true latents
+HALF = (4.4, 3.2)  # inches: two pictures stand side by side
+
+
+def latents_section(material: Material, painter: Painter) -> Section:
+    """Table of the latents, and their courses over some sequences, group by group."""
+    latents = names_of(material)
+    groups = list(dict.fromkeys(name.split()[0] for name in latents))
+    blocks: list[Any] = [Text(_summary(material)), collapse_table(material)]
+    for group in groups:
+        own = np.array([name.split()[0] == group for name in latents])
+        blocks.append(_courses(material, painter, group, own))
+    return Section("latents", "Which latents, and how sure?", [*blocks, *_against(material, painter)])
+
+
+def names_of(material: Material) -> list[str]:
+    """Names of the latents, group first."""
+    return [str(name) for name in material.latents["latent"].values]
+
+
+def with_figure(draw: Callable[..., object]) -> Callable[..., object]:
+    """The same drawing, which wants a whole figure."""
+    draw.wants_figure = True  # type: ignore[attr-defined]
+    return draw
+
+
+def rows_of(material: Material, sequence: str) -> np.ndarray:
+    """Places of one sequence among the samples."""
+    return np.flatnonzero(material.latents["sample_sequence"].values == sequence)
+
+
+def spread_over(shown: list[str], most: int) -> list[str]:
+    """So many of the sequences at most, evenly spread."""
+    picks = np.unique(np.linspace(0, len(shown) - 1, min(most, len(shown))).round().astype(int))
+    return [shown[i] for i in picks]
+
+
+def truth_of(material: Material) -> tuple[np.ndarray, list[str]] | None:
+    """(samples, latents) true latents and their names, where the recording holds them."""
+    signal = material.prepared.signals.get(TRUTH)
+    if signal is None or not signal.names or not signal.observed.all():
+        return None
+    return signal.values, list(signal.names)
+
+
+def _summary(material: Material) -> str:
+    model, gone = material.fit.model, collapsed_latents(material.fit)
+    counts = (("neural", model.n_neural), ("shared", model.n_shared), ("behaviour", model.n_behaviour))
+    groups = ", ".join(f"{count} {group}" for group, count in counts if count)
+    used = "none has collapsed" if not gone else f"collapsed: {', '.join(gone)}"
+    return (
+        f"{model.n_latents} latents ({groups}); {used}. A latent is known up to a linear map within its group, its "
+        "sign among them. A latent whose posterior is as wide as its prior and costs no divergence has collapsed: it "
+        "says nothing."
+    )
+
+
+def collapse_table(material: Material) -> Table:
+    """Each latent: length scale, divergence, variances and verdict, on the training sequences."""
+    found, gone = material.fit.idata["latents"], collapsed_latents(material.fit)
+    columns = [found[name].values.mean(axis=0) for name in ("kl", "var_ratio", "mean_square")]
+    rows = []
+    for place, name in enumerate(names_of(material)):
+        verdict = "warn" if name in gone else "pass"
+        rows.append(
+            [
+                Cell(name),
+                number(float(material.fit.params.lengthscale[place])),
+                *(number(float(column[place])) for column in columns),
+                Cell("collapsed" if name in gone else "used", kind=f"verdict {verdict}"),
+            ]
+        )
+    heads = (
+        "latent",
+        "length scale (bins)",
+        "divergence (nats per sequence)",
+        "posterior / prior variance",
+        "mean square / prior variance",
+        "verdict",
+    )
+    said = "The latents over the training sequences. Collapsed is one with less than 0.1 nats and a ratio above 0.95."
+    return Table(said, heads, rows)
+
+
+def _courses(material: Material, painter: Painter, group: str, own: np.ndarray) -> Any:
+    told, names = material.latents, np.array(names_of(material))[own]
+    truth, courses = _on_estimates(material, group, own), []
+    for sequence in spread_over(list(material.shown), MOST_COLUMNS):
+        rows = rows_of(material, sequence)
+        mean, sd = (told[name].values[rows][:, own] for name in ("latents", "latents_sd"))
+        true = None if truth is None else truth[rows]
+        courses.append(Course(f"sequence {sequence}", told["clock"].values[rows], mean, sd, true))
+    draw = with_figure(functools.partial(latent_courses, courses, list(names), clock=material.unit))
+    said = f"The {group} latents over {len(courses)} sequences, with 95 % bands."
+    said += "" if truth is None else " Dashed: the true latents, mapped linearly on the estimated ones."
+    return painter.picture(draw, said, said, size=(8.4, 0.9 + 1.35 * len(names)))
+
+
+def _on_estimates(material: Material, group: str, own: np.ndarray) -> np.ndarray | None:
+    """The true latents of a group in the coordinates of the estimated ones."""
+    found = truth_of(material)
+    if found is None:
+        return None
+    values, names = found
+    mine = values[:, [name.split()[0] == group for name in names]]
+    return affine(mine, material.latents["latents"].values[:, own]).moved(mine) if mine.shape[1] else None
+
+
+def _against(material: Material, painter: Painter) -> list[Any]:
+    """Each shared latent against each channel of behaviour, where these are few."""
+    model = material.fit.model
+    if not model.n_shared:
+        return []
+    signal = material.prepared.signal(str(model.behaviour))
+    if signal.values.ndim > 2 or signal.values.shape[1] > MOST_OUTPUTS:
+        return []
+    pictures = []
+    for place, name in enumerate(names_of(material)):
+        for column, channel in enumerate(signal.names or [str(model.behaviour)]):
+            if not name.startswith("shared"):
+                continue
+            values = material.latents["latents"].values[:, place]
+            draw = functools.partial(latent_against, values, signal.values[:, column], name=name, label=str(channel))
+            said = f"{name} against {channel}, a dot for each bin of the sequences of this page."
+            pictures.append(painter.picture(draw, said, said, size=HALF))
+    return pictures
+
+
+def truth_section(material: Material, painter: Painter) -> list[Section]:
+    """How well each true latent is told by its own group and by others, where the truth is known."""
+    found = truth_of(material)
+    if found is None or material.latents.sizes["sequence"] < 2:
+        return []
+    values, known = found
+    order = material.latents["sample_sequence"].values
+    ids = list(dict.fromkeys(order))
+    first = np.isin(order, ids[::2])
+    estimates, sd = (material.latents[name].values for name in ("latents", "latents_sd"))
+    names = names_of(material)
+    groups = np.array([[a.split()[0] == b.split()[0] for b in names] for a in known])
+    got = align((estimates[first], values[first]), (estimates[~first], values[~first]), sd[~first], groups)
+    rows = [
+        [Cell(name), *(number(float(figure[n]), 3) for figure in (got.own, got.all, got.coverage))]
+        for n, name in enumerate(known)
+    ]
+    said = "R2 of each true latent after a linear map that was found on every other sequence and is scored on the rest."
+    table = Table(said, ("true latent", "from its own group", "from all", "inside the 95 % band"), rows)
+    draw = functools.partial(leakage_matrix, got.leakage, known, names)
+    caption = "R2 of each true latent from each single estimated one: what stands outside of its group has leaked."
+    picture = painter.picture(draw, f"Leakage matrix. {caption}", caption, size=HALF)
+    return [Section("truth", "Did the true latents come back?", [table, picture])]
