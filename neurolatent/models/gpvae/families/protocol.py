@@ -1,6 +1,6 @@
 """What the bound asks of a family of observations: entry by entry, given a normal belief of the linear predictor."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -13,6 +13,7 @@ class Told(NamedTuple):
     sd: Float[Array, "..."]
 
 
+@runtime_checkable
 class Family(Protocol):
     """A family of observations with one predictor per entry; ``extra`` is one positive number per channel, or none."""
 
