@@ -1,172 +1,149 @@
-"""How many latents can the data feed at most, before any fit; and what each latent is worth after one."""
+r"""How many latents the data can hold at most, before any fit: the linear theory of posterior collapse.
 
-from dataclasses import replace
-from typing import Any, NamedTuple
+At loadings of zero a latent with covariance K over time grows from nothing where an eigenvalue of
+
+.. math:: S = \frac{1}{\sum_m tr K_m} \sum_m \sum_f c_f\, r_{mf} r_{mf}^T
+
+exceeds the variance of the noise, 1 for residuals that are scaled by it (Poisson: (y - mean) / sqrt(mean)). Here
+:math:`r_{mf}` are the coefficients of a sequence's residuals in the Fourier basis and c their prior variances; the
+number of such eigenvalues bounds the number of latents of that length scale. Under exponential rates a strong latent
+fills more than one direction, so that the bound is loose there. Chance moves the largest eigenvalue above
+1; how far, shuffled data tell, or the edge of Marchenko and Pastur (1967).
+
+References: Dang, Tran, Nguyen and Ho (2024), ICLR, arXiv 2306.05023; Lucas, Tucker, Grosse and Norouzi (2019), NeurIPS.
+"""
+
+import functools
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
-from neurolatent.checks import whole_number
-from neurolatent.diagnostics.latents import KL_COLLAPSED, RATIO_COLLAPSED
-from neurolatent.models.gpvae import GPVAE, GPVAEParams
-from neurolatent.ops.collapse import Side, effective_samples, noise_edge, shuffled, smooth_moment
+from neurolatent.checks import InputError, positive, whole_number
+from neurolatent.ops.fourier_gp import FourierBasis
 from neurolatent.recording import Recording
-from neurolatent.result import Fit
 
-NULLS = 20  # draws of noise, whose largest value is its edge: exceeded by noise once in 21 times
-
-
-class Modes(NamedTuple):
-    """Strengths of the smooth directions of the data, and the level that a latent must exceed to grow."""
-
-    values: Float[np.ndarray, " modes"]  # eigenvalues of S, or singular values between modalities; largest first
-    threshold: float  # the larger one of collapse and noise
-    collapse: float  # weight of the divergence over that of the likelihood; 0 between modalities
-    noise: float  # largest value on draws of noise
-    n_latents: int  # modes above the threshold
-
-    def __str__(self) -> str:
-        """The finding in a line."""
-        first = ", ".join(f"{v:.3g}" for v in self.values[: self.n_latents + 2])
-        return f"at most {self.n_latents} latents (strengths {first}, ...; needed {self.threshold:.3g})"
+NULL_LEVEL = 0.95  # quantile of the largest eigenvalue of shuffled data
+LEAST_COUNT = 1  # spikes of a neuron that is asked
 
 
-def latents_at_most(
-    model: GPVAE, recording: Any, *, kl_weight: float | int = 1.0, seed: int = 0, nulls: int = NULLS
-) -> dict[str, Modes]:
-    """How many latents of the model's length scale the data can feed, by the linear theory of collapse.
+class MostLatents(NamedTuple):
+    """How many latents of one length scale data can hold."""
 
-    ``neural`` bounds the neural and shared latents together, ``behaviour`` the shared and behaviour latents, ``shared``
-    the shared ones. Nothing is fitted. Noise is what the model calls so: Poisson counts of each neuron's mean, other
-    values in a shuffled order; between modalities, trials that do not belong together. The bound is not tight where
-    rates are far from linear, for exp(z) has smooth directions of its own at z^2. And it speaks of the start, at
-    loadings of 0: normal noise that shrinks while latents are found lets weaker ones follow.
+    eigenvalues: Float[np.ndarray, " channels"]  # largest first; of two signals singular values
+    threshold: float  # above it a latent can grow: the larger one of 1 (of one signal) and of shuffled data
+    edge: float  # largest eigenvalue of noise by Marchenko and Pastur; NaN of two signals
+    most: int  # eigenvalues above the threshold
+
+
+def most_latents(
+    recording: Recording, signal: str = "spikes", *, lengthscale: float | int = 10.0, shuffles: int = 100, seed: int = 0
+) -> MostLatents:
+    """At most so many latents of a length scale can be learned from one signal.
+
+    Counts are scaled as Poisson counts, other values by their standard deviation, which bounds their noise: of these
+    the count is cautious.
 
     Args:
-        model: Says which signals, the length scale, and the weights of the likelihoods.
-        recording: Training data, prepared; whatever :meth:`Recording.of` takes.
-        kl_weight: Of the divergence (beta).
-        seed: Of the draws of noise.
-        nulls: Number of these.
+        lengthscale: Bins.
+        shuffles: Times that each channel's samples are shuffled by themselves, to see what chance does.
 
     Raises:
-        InputError: A recording that the model cannot read.
+        InputError: No such signal, or settings out of range.
     """
-    whole_number("nulls", nulls, 1)
-    data = model.select(Recording.of(recording), for_training=True).data
-    root, generator = _root(model, data), np.random.default_rng(seed)
-    weights = model.weights_of(data.y_seen.sum(), data.x_seen.sum())
-    sides, found = _sides(model, data), {}
-    for (name, side), weight in ((pair, weights[pair[0] == "behaviour"]) for pair in sides.items()):
-        values = np.linalg.eigvalsh(smooth_moment(side, side, root))[::-1]
-        is_count = name == "neural" and model.is_count
-        null = [_largest(_noise(data, side, is_count, generator), root) for _ in range(nulls)]
-        found[name] = _modes(values, kl_weight / weight if weight else np.inf, null)
-    if len(sides) == 2 and len(data.y) > 1:
-        found["shared"] = _between(sides["neural"], sides["behaviour"], root, generator, nulls)
-    return found
+    parts = _residuals(recording, signal, lengthscale, shuffles)
+    kernels = [_kernel(len(part), float(lengthscale)) for part in parts]
+    total, squares = sum(k.trace for k in kernels), sum(k.square for k in kernels)
+    values = _eigenvalues(_weighted(parts, lengthscale), total)
+    rng, ends, rows = np.random.default_rng(seed), np.cumsum(recording.lengths)[:-1], np.concatenate(parts)
+    largest = []
+    for _ in range(shuffles):
+        mixed = np.split(rng.permuted(rows, axis=0), ends)
+        largest.append(_eigenvalues(_weighted(mixed, lengthscale), total)[0])
+    threshold = max(1.0, float(np.quantile(largest, NULL_LEVEL)))
+    edge = (1 + np.sqrt(rows.shape[1] * squares / total**2)) ** 2
+    return MostLatents(values, threshold, float(edge), int((values > threshold).sum()))
 
 
-def expected_noise(model: GPVAE, recording: Any) -> dict[str, float]:
-    """Largest strength on pure noise by random matrix theory, to hold beside that of draws."""
-    data = model.select(Recording.of(recording), for_training=True).data
-    count = effective_samples(_root(model, data), len(data.y))
-    sizes = {"neural": (data.y_seen.sum(axis=(0, 1)) > 0).sum(), "behaviour": (data.x_seen.sum(axis=(0, 1)) > 0).sum()}
-    return {name: noise_edge(int(size), count) for name, size in sizes.items() if size}
+def most_shared(
+    recording: Recording,
+    first: str = "spikes",
+    second: str = "behaviour",
+    *,
+    lengthscale: float | int = 10.0,
+    shuffles: int = 100,
+    seed: int = 0,
+) -> MostLatents:
+    """At most so many latents of a length scale are shared by two signals.
 
+    Asked are the singular values of the cross-covariance of their smooth parts, each whitened; chance is what remains
+    where the sequences of one signal are permuted against the other's.
 
-def collapse_table(fit: Fit, recording: Any) -> pd.DataFrame:
-    """What each latent is worth on a recording: one row per latent, with two verdicts.
-
-    ``kl`` (nats per sequence), ``active``: mean square of the posterior means over the prior variance, ``var_ratio``:
-    mean ratio of posterior to prior variance, ``gain``: nats per sequence that the log likelihood falls where the
-    decoders do not hear the latent. ``collapsed``: a divergence below 0.1 nats and a variance ratio above 0.95.
-    ``superfluous``: it gains less than its divergence costs, so that the bound is higher without it; a latent too many
-    is often this long before it has collapsed.
+    Raises:
+        InputError: No such signal, sequences of unequal length, or settings out of range.
     """
-    recording = Recording.of(recording)
-    told, whole = fit.predict(recording), float(fit.score(recording).mean())
-    names = [str(n) for n in told["latent"].values]
-    kl, active, ratio = (told[name].values.mean(axis=0) for name in ("kl", "mean_square", "var_ratio"))
-    others = (replace(fit, params=_deaf(fit.model, fit.params, p)) for p in range(len(names)))
-    gain = np.array([whole - float(other.score(recording).mean()) for other in others])
-    return pd.DataFrame(
-        {
-            "latent": names,
-            "group": [name.split()[0] for name in names],
-            "lengthscale": np.asarray(fit.params.lengthscale, float),
-            "kl": kl,
-            "active": active,
-            "var_ratio": ratio,
-            "gain": gain,
-            "collapsed": (kl < KL_COLLAPSED) & (ratio > RATIO_COLLAPSED),
-            "superfluous": gain < kl,
-        }
-    )
+    if len(set(recording.lengths.tolist())) > 1:
+        raise InputError(f"{recording.title}: sequences are permuted, so all must have one length. Cut them first.")
+    pairs = [_residuals(recording, name, lengthscale, shuffles) for name in (first, second)]
+    ours, theirs = (_whitened(_weighted(parts, lengthscale)) for parts in pairs)
+    values = _singular(ours, theirs)
+    rng, largest = np.random.default_rng(seed), []
+    for _ in range(shuffles):
+        largest.append(_singular(ours, [theirs[k] for k in rng.permutation(len(theirs))])[0])
+    threshold = float(np.quantile(largest, NULL_LEVEL))
+    return MostLatents(values, threshold, float("nan"), int((values > threshold).sum()))
 
 
-def _deaf(model: GPVAE, params: GPVAEParams, latent: int) -> GPVAEParams:
-    """The parameters with decoders that do not hear one latent; its posterior stays."""
-    loadings, place = np.array(params.loadings), latent - model.n_neural
-    if latent < len(loadings):
-        loadings[latent] = 0.0
-    if not model.has_behaviour or place < 0:
-        return params._replace(loadings=loadings)
-    first = np.array(params.decoder.weight_0)
-    first[place] = 0.0
-    return params._replace(loadings=loadings, decoder=params.decoder._replace(weight_0=first))
+def _residuals(recording: Recording, name: str, lengthscale: float | int, shuffles: int) -> list[np.ndarray]:
+    """(time, channels) of each sequence, with mean 0 and noise of variance 1; 0 where nothing was observed."""
+    positive("lengthscale", lengthscale)
+    whole_number("shuffles", shuffles, 1)
+    signal = recording.signal(name)
+    values, seen = (part.reshape(recording.n_samples, -1) for part in (signal.filled().astype(float), signal.observed))
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, values, 0).sum(axis=0) / count
+    off = np.where(seen, values - mean, 0.0)
+    is_counts = signal.kind == "counts"
+    variance = mean if is_counts else (off**2).sum(axis=0) / count
+    keep = mean * count >= LEAST_COUNT if is_counts else variance > 0
+    scaled = off[:, keep] / np.sqrt(variance[keep])
+    return [scaled[part] for part in recording.slices()]
 
 
-def _root(model: GPVAE, data: Any) -> Float[np.ndarray, "F time"]:
-    """Half of the prior covariance of one latent."""
-    basis = model.basis(data.y.shape[1])
-    return np.sqrt(np.asarray(basis.prior_var(float(model.lengthscale), 1.0, model.alpha), float))[:, None] * basis.B
+class _Kernel(NamedTuple):
+    """The kernel of a latent on so many bins."""
+
+    root: np.ndarray  # (F, bins) the basis times roots of prior variances
+    trace: float
+    square: float  # trace of its square
 
 
-def _sides(model: GPVAE, data: Any) -> dict[str, Side]:
-    """Residuals of the modalities that the model has."""
-    sides = {"neural": _residuals(data.y, data.y_seen, model.is_count)} if model.has_neural else {}
-    if model.has_behaviour:
-        parts = (data.x, data.x_seen)
-        if model.behaviour_likelihood == "von_mises":
-            parts = np.concatenate([np.cos(data.x), np.sin(data.x)], axis=-1), np.tile(data.x_seen, 2)
-        sides["behaviour"] = _residuals(*parts, False)
-    return sides
+@functools.lru_cache(maxsize=256)
+def _kernel(bins: int, lengthscale: float) -> _Kernel:
+    basis = FourierBasis(bins, lengthscale)
+    root = np.sqrt(np.asarray(basis.prior_var(lengthscale), float))[:, None] * basis.B
+    return _Kernel(root, float((root**2).sum()), float(((root @ root.T) ** 2).sum()))
 
 
-def _residuals(values: np.ndarray, seen: np.ndarray, is_count: bool) -> Side:
-    """Deviations from each channel's mean, over the sd of a Poisson count of that mean, or over their own."""
-    count = np.maximum(seen.sum(axis=(0, 1)), 1.0)
-    mean = (values * seen).sum(axis=(0, 1)) / count
-    off = (values - mean) * seen
-    var = mean if is_count else (off**2).sum(axis=(0, 1)) / count
-    dull = var <= 1e-12
-    return Side(off / np.sqrt(np.where(dull, 1.0, var)), seen * ~dull)
+def _weighted(parts: list[np.ndarray], lengthscale: float | int) -> list[np.ndarray]:
+    """(F, channels) of each sequence: coefficients times the root of their prior variance."""
+    return [_kernel(len(part), float(lengthscale)).root @ part for part in parts]
 
 
-def _noise(data: Any, side: Side, is_count: bool, generator: np.random.Generator) -> Side:
-    """The same channels without a signal."""
-    if not is_count:
-        return shuffled(side, generator)
-    mean = (data.y * data.y_seen).sum(axis=(0, 1)) / np.maximum(data.y_seen.sum(axis=(0, 1)), 1.0)
-    return _residuals(generator.poisson(np.broadcast_to(mean, data.y.shape)).astype(float), data.y_seen, True)
+def _eigenvalues(weighted: list[np.ndarray], total: float) -> np.ndarray:
+    """Eigenvalues of S, largest first."""
+    stacked = np.concatenate(weighted)
+    return np.linalg.eigvalsh(stacked.T @ stacked)[::-1] / total
 
 
-def _largest(side: Side, root: np.ndarray) -> float:
-    return float(np.linalg.eigvalsh(smooth_moment(side, side, root))[-1])
+def _whitened(weighted: list[np.ndarray]) -> list[np.ndarray]:
+    """Each sequence's coefficients in orthonormal directions over all of them; those of hardly any weight left out."""
+    stacked = np.concatenate(weighted)
+    left, values, _ = np.linalg.svd(stacked, full_matrices=False)
+    kept = left[:, values > 1e-6 * values[0]]
+    return np.split(kept, np.cumsum([len(w) for w in weighted])[:-1])
 
 
-def _between(first: Side, second: Side, root: np.ndarray, generator: np.random.Generator, nulls: int) -> Modes:
-    """Singular values between modalities; chance pairs the trials of one with other trials of the other."""
-    values, null = np.linalg.svd(smooth_moment(first, second, root), compute_uv=False), []
-    for _ in range(nulls):
-        order = generator.permutation(len(first.seen))
-        moment = smooth_moment(Side(first.residual[order], first.seen[order]), second, root)
-        null.append(float(np.linalg.norm(moment, 2)))
-    return _modes(values, 0.0, null)
-
-
-def _modes(values: np.ndarray, collapse: float, null: list[float]) -> Modes:
-    threshold = max(collapse, *null)
-    return Modes(values, threshold, collapse, max(null), int((values > threshold).sum()))
+def _singular(ours: list[np.ndarray], theirs: list[np.ndarray]) -> np.ndarray:
+    """Singular values of the whitened cross-covariance: canonical correlations of the smooth parts."""
+    return np.linalg.svd(sum(a.T @ b for a, b in zip(ours, theirs, strict=True)), compute_uv=False)

@@ -87,7 +87,7 @@ def climb(material: Material, painter: Painter) -> list[Any]:
     values, best = trace["objective"].values, int(trace["best"].values)
     own = values[best][np.isfinite(values[best])]
     noisy = isinstance(material.fit.engine, SVI)
-    names = {SVI: ("SVI", "ELBO"), MinibatchVI: ("minibatch VI", "bound")}
+    names = {SVI: ("SVI", "ELBO"), MinibatchVI: ("minibatch VI", "Bound")}
     engine, what = names.get(type(material.fit.engine), ("EM", "Objective"))
     alt = (
         f"{what} of {engine} over {len(own)} steps of the kept restart, of {len(values)}: "

@@ -163,6 +163,9 @@ def truth_section(material: Material, painter: Painter) -> list[Section]:
     said = "R2 of each true latent after a linear map that was found on every other sequence and is scored on the rest."
     table = Table(said, ("true latent", "from its own group", "from all", "inside the 95 % band"), rows)
     draw = functools.partial(leakage_matrix, got.leakage, known, names)
-    caption = "R2 of each true latent from each single estimated one: what stands outside of its group has leaked."
+    caption = (
+        "R2 of each true latent from each single estimated one. Within a group latents may be mixed; what stands "
+        "outside of a true latent's group has leaked."
+    )
     picture = painter.picture(draw, f"Leakage matrix. {caption}", caption, size=HALF)
     return [Section("truth", "Did the true latents come back?", [table, picture])]

@@ -1,0 +1,29 @@
+"""What each latent is worth, written out by hand."""
+
+import numpy as np
+import pytest
+
+import neurolatent as nl
+from neurolatent.diagnostics.worth import worth_of_latents
+from tests.models.gpvae.recordings import gpfa_case
+
+
+@pytest.mark.slow
+def test_a_latent_too_many_is_superfluous_and_gains_what_decoders_lose_without_it():
+    recording = gpfa_case()[0]
+    test = recording.take(recording.ids[30:])
+    fit = nl.fit(nl.GPFA(3), recording.take(recording.ids[:30]))
+    table, told = worth_of_latents(fit, test), fit.predict(test)
+    counts, params = test.signal("spikes").values, fit.params
+
+    def expected(loadings: np.ndarray) -> float:
+        eta = told["latents"].values @ loadings + params.offset + np.log(test.bin_width)
+        return float((counts * eta - np.exp(eta + 0.5 * told["latents_sd"].values ** 2 @ loadings**2)).sum())
+
+    for p in range(3):
+        loadings = np.array(params.loadings)
+        loadings[p] = 0.0
+        lost = (expected(np.asarray(params.loadings)) - expected(loadings)) / test.n_sequences
+        assert table["gain"][p] == pytest.approx(lost, rel=1e-6, abs=1e-6)
+    assert table["superfluous"].tolist() == [False, False, True]
+    assert (table["gain"][:2] > 100).all()

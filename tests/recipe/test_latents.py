@@ -1,0 +1,42 @@
+"""Figures of a model with continuous latents, counted once more."""
+
+import numpy as np
+import pytest
+from scipy.stats import poisson
+
+import neurolatent as nl
+from neurolatent.checks import InputError
+from neurolatent.choices import MinibatchVI
+from neurolatent.models.gpvae.synthetic import gpfa_case
+from neurolatent.recipe.latents import trial_figures, without
+from neurolatent.recipe.trials import trials_of
+
+
+def test_a_table_names_the_trials():
+    table = {"name": "gpfa_case", "seed": 3, "n_trials": 2, "bins": 12}
+    assert trials_of(table, "x").fingerprint() == gpfa_case(3, n_trials=2, bins=12).fingerprint()
+    assert trials_of({"length": 3}, "x") is None
+    with pytest.raises(InputError, match="x: unknown key 'trials'. Did you mean 'n_trials'"):
+        trials_of({"name": "digits_case", "trials": 4}, "x")
+
+
+@pytest.mark.slow
+def test_figures_are_those_of_poisson_probabilities_and_hidden_neurons_stay_hidden():
+    made = gpfa_case(1, n_trials=12, bins=30, n_neurons=10)
+    train, test = made.take(made.ids[:9]), made.take(made.ids[9:])
+    fit = nl.fit(nl.GPFA(2), train, engine=MinibatchVI(epochs=8, batch=9, validation=0))
+    got = trial_figures(fit, train, test)
+    counts, mean = test.signal("spikes").values, train.signal("spikes").values.mean(axis=0)
+
+    def bits(rate):
+        return (poisson.logpmf(counts, rate) - poisson.logpmf(counts, mean)).sum() / np.log(2) / counts.sum()
+
+    assert got["bits_per_spike"] == pytest.approx(bits(0.02 * fit.predict(test)["rates"].values), rel=1e-4)
+    assert got["oracle.bits_per_spike"] == pytest.approx(bits(test.signal("true_rates").values))
+    rates = np.empty(counts.shape)
+    for neuron in range(10):
+        hidden = np.arange(10) % 5 == neuron % 5
+        rates[:, neuron] = fit.predict(without(test, "spikes", hidden))["rates"].values[:, neuron]
+    assert got["cosmoothing.bits_per_spike"] == pytest.approx(bits(0.02 * rates), rel=1e-4)
+    assert got["lengthscale.neural_0"] == pytest.approx(float(fit.params.lengthscale[0]))
+    assert got["r2.neural"] == pytest.approx(got["r2_all.neural"])
