@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurolatent.choices import NUTS, SVI
+from neurolatent.choices import NUTS, SVI, MinibatchVI
 from neurolatent.diagnostics.engines import restarts_at_best
 from neurolatent.models.protocols import Degrades
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
@@ -86,8 +86,8 @@ def climb(material: Material, painter: Painter) -> list[Any]:
         return []
     values, best = trace["objective"].values, int(trace["best"].values)
     own = values[best][np.isfinite(values[best])]
-    noisy = isinstance(material.fit.engine, SVI)
-    engine, what = ("SVI", "ELBO") if noisy else ("EM", "Objective")
+    noisy = isinstance(material.fit.engine, (SVI, MinibatchVI))
+    engine, what = (type(material.fit.engine).__name__, "ELBO") if noisy else ("EM", "Objective")
     alt = (
         f"{what} of {engine} over {len(own)} steps of the kept restart, of {len(values)}: "
         f"from {plain(own[0], 6)} to {plain(own[-1], 6)} nats."

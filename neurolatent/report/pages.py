@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
+from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
@@ -14,6 +15,7 @@ from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import fleet_section
 from neurolatent.report.inputs import inputs_section
 from neurolatent.report.lapses import lapses_section
+from neurolatent.report.latents import latents_section
 from neurolatent.report.lines import lines_section
 from neurolatent.report.material import Material
 from neurolatent.report.outlook import has_answers
@@ -51,9 +53,15 @@ def decoding_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, state_section(material), evidence_section(material, painter)]
 
 
+def latents_page(material: Material, painter: Painter) -> list[Section]:
+    """Continuous latents: what each is worth; the fit."""
+    return [latents_section(material), evidence_section(material, painter)]
+
+
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
     DKF: decoding_page,
+    GPVAE: latents_page,
     HMMGLM: switching_page,
 }
 
