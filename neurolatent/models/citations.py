@@ -18,6 +18,14 @@ CITATIONS: dict[str, tuple[str, ...]] = {
         "closed-loop control of a cursor in a person with tetraplegia using Gaussian process regression. Neural "
         "Computation 30 (for the regressor MultipleKernel).",
     ),
+    "gpvae": (
+        "R. Gondur, U. B. Sikandar, E. Schaffer, M. C. Aoi, S. L. Keeley (2024). Multi-modal Gaussian process "
+        "variational autoencoders for neural and behavioral data. International Conference on Learning "
+        "Representations. arXiv:2310.03111.",
+        "B. M. Yu, J. P. Cunningham, G. Santhanam, S. I. Ryu, K. V. Shenoy, M. Sahani (2009). Gaussian-process factor "
+        "analysis for low-dimensional single-trial analysis of neural population activity. Journal of Neurophysiology "
+        "102(1):614-635.",
+    ),
     "hmmglm": (
         "C. Li, S. Y. Kim, C. Rodgers, H. Choi, A. Wu (2024). One-hot generalized linear model for switching brain "
         "state discovery. International Conference on Learning Representations. arXiv:2310.15263.",

@@ -24,7 +24,7 @@ from neurolatent.recording import Knowledge, Recording
 from neurolatent.validation import Folds
 
 MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF, "gpvae": GPVAE}
-ENGINES: dict[str, type] = {"em": EM, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage, "minibatch_vi": MinibatchVI}
+ENGINES: dict[str, type] = {"em": EM, "minibatch_vi": MinibatchVI, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage}
 ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
 
 

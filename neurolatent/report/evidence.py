@@ -86,7 +86,7 @@ def climb(material: Material, painter: Painter) -> list[Any]:
         return []
     values, best = trace["objective"].values, int(trace["best"].values)
     own = values[best][np.isfinite(values[best])]
-    noisy = isinstance(material.fit.engine, SVI)
+    noisy = isinstance(material.fit.engine, (SVI, MinibatchVI))
     names = {SVI: ("SVI", "ELBO"), MinibatchVI: ("minibatch VI", "Bound")}
     engine, what = names.get(type(material.fit.engine), ("EM", "Objective"))
     alt = (

@@ -14,13 +14,14 @@ from numpyro.infer.util import log_density
 
 import neurolatent as nl
 from neurolatent import precision
-from neurolatent.choices import EM, TwoStage
+from neurolatent.choices import EM, MinibatchVI, TwoStage
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm.params import permuted
 from neurolatent.recording import Recording, knowledge
 from tests.models.arphmm import twin
 from tests.models.dkf import recordings as dkf_recordings
+from tests.models.gpvae import recordings as gpvae_recordings
 from tests.models.hmmglm import twin as hmmglm_twin
 
 
@@ -78,6 +79,18 @@ def dkf(**choices: Any) -> Callable[[], Subject]:
     return make
 
 
+def gpvae(**choices: Any) -> Callable[[], Subject]:
+    def nothing(params: Any, other: Any) -> Any:
+        raise AssertionError("there are no states, and counts have no unit")
+
+    def make() -> Subject:
+        model, params = gpvae_recordings.random_params(**choices)
+        seen = functools.partial(gpvae_recordings.with_gaps, model, params, (30, 17, 24))
+        return Subject(model, params, (30, 17, 24), nothing, nothing, MinibatchVI(epochs=4), seen)
+
+    return make
+
+
 MODELS: dict[str, Callable[[], Subject]] = {
     "arphmm": arphmm(n_states=3, order=2, transitions="ergodic", signal="signal"),
     "arphmm, left to right": arphmm(n_states=3, order=1, n_substates=2, covariance="diag", signal="signal"),
@@ -87,6 +100,9 @@ MODELS: dict[str, Callable[[], Subject]] = {
     "dkf": dkf(),
     "dkf, local noise": dkf(noise="nw", start="first", bins_before=1),
     "dkf, robust": dkf(robust=True),
+    "gpvae, spikes": gpvae(n_neural=2),
+    "gpvae, behaviour": gpvae(n_behaviour=1),
+    "gpvae, both": gpvae(n_neural=1, n_shared=1, n_behaviour=1),
 }
 
 EXEMPT: dict[tuple[str, str], str] = {
@@ -103,6 +119,16 @@ NOT_DKF = {
     "the prior moves with the unit": "its EM has no prior; its units are in dkf/test_retuning.py",
     "a saved fit forecasts the same": "it has no forecast; its stream tells the coming bins",
 }
+NOT_GPVAE = {
+    "the program's density is the engine's": "it has a bound; its program is proved in gpvae/test_bound.py",
+    "permuting labels changes nothing": "it has no states",
+    "another unit shifts the density": "counts have no unit, and behaviour is not alone",
+    "the prior moves with the unit": "it has no EM",
+    "the stream is the batch": "it reads a trial as a whole",
+    "a saved fit forecasts the same": "it has no forecast",
+}
+EXEMPT |= {(words, name): why for words, why in NOT_GPVAE.items() for name in MODELS if name.startswith("gpvae")}
+EXEMPT["masking a whole sequence removes it", "gpvae, both"] = "masking the neurons leaves behaviour to be told"
 EXEMPT |= {(words, name): why for words, why in NOT_DKF.items() for name in MODELS if name.startswith("dkf")}
 
 
@@ -130,7 +156,7 @@ def recording(name: str) -> Recording:
 def observed_signal(name: str) -> str:
     """The signal that the evidence is of."""
     model = subject(name).model
-    return model.inputs_of(recording(name)) if isinstance(model, DKF) else model.signal
+    return model.inputs_of(recording(name)) if isinstance(model, DKF) else model.signal_of(recording(name))
 
 
 def evidence(name: str, of: Recording, params: Any = None) -> np.ndarray:

@@ -34,13 +34,14 @@ def signals_of(model: Any, recording: Recording) -> tuple[str | None, str | None
 
 
 def selected(model: Any, recording: Recording, *, for_training: bool) -> Selected:
-    """Padded arrays of the sequences in which something was observed; the others are refused, each by its name."""
+    """Padded arrays; training leaves out sequences in which nothing was observed, and those that are too short."""
     names = signals_of(model, recording)
     for name, family in zip(names, (model.neural_family, model.behaviour_family), strict=True):
         if name is not None:
             _refuse_kind(recording, name, family)
-    recording, refused = _without_empty(recording, [n for n in names if n], for_training)
+    refused: dict[str, str] = {}
     if for_training:
+        recording, refused = _without_empty(recording, [n for n in names if n])
         _refuse_untrainable(model, recording, names)
     longest = padded_length(int(recording.lengths.max()))
     _refuse_long(model, recording, longest)
@@ -91,19 +92,19 @@ def _refuse_kind(recording: Recording, name: str, family: Any) -> None:
         )
 
 
-def _without_empty(recording: Recording, names: list[str], for_training: bool) -> tuple[Recording, dict[str, str]]:
+def _without_empty(recording: Recording, names: list[str]) -> tuple[Recording, dict[str, str]]:
     """The recording without sequences in which nothing was observed, or that are too short."""
     refused = {}
     for label, part in zip(recording.ids, recording.slices(), strict=True):
         if not any(recording.signal(name).observed[part].any() for name in names):
             refused[label] = f"nothing was observed in {' or '.join(names)}"
-        elif part.stop - part.start < LEAST_TIME and for_training:
+        elif part.stop - part.start < LEAST_TIME:
             refused[label] = f"{part.stop - part.start} bins, at least {LEAST_TIME} are needed"
     kept = [label for label in recording.ids if label not in refused]
     if not kept:
         label, reason = next(iter(refused.items()))
         raise InputError(f"{place(recording.title, f'sequence {label}')}: {reason}; no sequence is left")
-    if refused and for_training:
+    if refused:
         label, reason = next(iter(refused.items()))
         warnings.warn(f"{len(refused)} sequences are left out, first {label}: {reason}.", ModelWarning, stacklevel=2)
     return (recording.take(kept) if refused else recording), refused

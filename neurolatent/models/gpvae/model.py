@@ -172,7 +172,7 @@ class GPVAE:
         return name
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
-        """Padded arrays of the recording; sequences in which nothing was observed are refused.
+        """Padded arrays of the recording; training leaves out sequences in which nothing was observed.
 
         Raises:
             InputError: Signals of another kind; at training what cannot be learned from.

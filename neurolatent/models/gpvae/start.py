@@ -10,7 +10,9 @@ from neurolatent.models.gpvae.params import Encoder, GPVAEParams, Scaling
 from neurolatent.ops.mlp import make_network
 
 SMOOTHED = 0.5  # width of the smoothing before components are taken, in first length scales; ours
+COMPONENTS = 10  # of behaviour that may tell a shared latent at the start; ours
 RARE = 0.05  # counts added to a mean before its logarithm: a silent neuron gets a low rate, not none
+FIRST_LOG_SD = 1.0  # of what a bin of behaviour says of its latents: little, before its network has learned; ours
 SMALL = 0.1  # factor of the last layer of a network beside a linear map, and spread of restarts' loadings
 FIRST_NOISE = 0.7  # standard deviation of what is standardised; ours
 FIRST_CONCENTRATION = 5.0  # of counts, or of angles; ours
@@ -35,7 +37,7 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
     """Parameters in their own units."""
     n_y, n_x = (model.n_neural + model.n_shared), (model.n_shared + model.n_behaviour)
     root, behaviour = moments(model.compressed(data.y), data.y_seen), moments(data.x, data.x_seen)
-    common = np.full_like(behaviour.sd, np.sqrt((behaviour.sd**2).mean()) if len(behaviour.sd) else 1.0)
+    common = np.full_like(behaviour.sd, np.sqrt((behaviour.sd**2).mean() if len(behaviour.sd) else 1.0))
     weights = model.weights_of(float(data.y_seen.sum()), float(data.x_seen.sum()))
     scaling = Scaling(root.mean, root.sd, behaviour.mean, common, np.array(weights))
     loadings, precision = _components(model, data, root, n_y, generator, restart)
@@ -46,17 +48,18 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
     inputs[1] *= 2 if model.behaviour_likelihood == "von_mises" else 1  # points on the circle
     encoder = _neural_encoder(model, loadings, precision, inputs[0], root, generator)
     size = (inputs[1], *model.behaviour_encoder, 2 * n_x) if n_x else (0,)
-    direct = generator.normal(size=(inputs[1], 2 * n_x)) / np.sqrt(max(inputs[1], 1)) * (np.arange(2 * n_x) < n_x)
-    network = make_network(size, generator) if model.behaviour_encoder else make_network((0,), generator)
+    is_mean = np.arange(2 * n_x) < n_x
+    direct = is_mean * generator.normal(size=(inputs[1], 2 * n_x)) / np.sqrt(max(inputs[1], 1))
+    network = make_network(size if model.behaviour_encoder else (0,), generator, last=SMALL)
     return GPVAEParams(
         lengthscale=np.full(model.n_latents, float(model.lengthscale)),
         loadings=loadings,
         offset=_offset(model, data),
-        loading_sd=np.maximum(np.sqrt((loadings**2).mean(axis=1)), 0.05),
+        loading_sd=np.maximum(np.sqrt((loadings**2).sum(axis=1) / max(loadings.shape[1], 1)), 0.05),
         noise=_first_extra(model.neural_family, len(root.sd)),
         output_noise=_first_extra(model.behaviour_family, min(n_x, 1)),
         encoder=encoder,
-        output_encoder=Encoder(direct, np.zeros(2 * n_x), network),
+        output_encoder=Encoder(direct, np.where(is_mean, 0.0, FIRST_LOG_SD), network),
         decoder=_decoder(model, behaviour, n_x, generator),
         scaling=scaling,
     )
@@ -111,13 +114,27 @@ def _components(
     kernel = np.exp(-0.5 * (offsets / spread) ** 2)
     deviation = (model.compressed(data.y) - root.mean) * data.y_seen
     sums = [_smoothed(part, kernel) for part in (deviation, data.y_seen)]
-    smooth = (sums[0] / np.maximum(sums[1], 1.0) * slope * np.sqrt(information))[data.y_seen.any(axis=-1)]
-    _, values, rows = np.linalg.svd(smooth, full_matrices=False) if smooth.size else (0, np.zeros(0), np.zeros((0, 0)))
-    loadings = np.zeros((size, len(slope)))
-    kept = min(size, len(values))
-    loadings[:kept] = values[:kept, None] / np.sqrt(len(smooth)) * rows[:kept] / np.sqrt(information)
+    heard = data.y_seen.any(axis=-1)
+    smooth = (sums[0] / np.maximum(sums[1], 1.0) * slope * np.sqrt(information))[heard]
+    loadings, kept = np.zeros((size, len(slope))), min(size, *smooth.shape)
+    if kept:
+        scores, values, rows = np.linalg.svd(smooth, full_matrices=False)
+        turned = _shared_last(scores[:, :kept], data.x[heard]) if model.n_shared and model.n_neural else np.eye(kept)
+        loadings[:kept] = turned.T @ (values[:kept, None] / np.sqrt(len(smooth)) * rows[:kept]) / np.sqrt(information)
     loadings += SMALL * (restart > 0) * generator.normal(size=loadings.shape)
     return loadings, information
+
+
+def _shared_last(scores: np.ndarray, behaviour: np.ndarray) -> np.ndarray:
+    """A rotation of orthonormal scores (bins, components) after which behaviour tells the last ones best.
+
+    Told is what the first principal components of behaviour tell by least squares.
+    """
+    centred = behaviour - behaviour.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    parts = np.linalg.qr(centred @ directions[:, -COMPONENTS:])[0]
+    told = parts.T @ scores
+    return np.linalg.eigh(told.T @ told)[1]
 
 
 def _linearised(model: Any, root: Seen) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,169 @@
+"""The bound in its terms against Monte Carlo, a dense Gaussian model and the program; masks and empty groups."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro import handlers
+from numpyro.infer.util import log_density
+
+import neurolatent as nl
+from neurolatent import precision
+from neurolatent.models.gpvae import bound, density, likelihoods, start
+from neurolatent.models.gpvae.posterior import Coefficients
+from neurolatent.recording import Recording
+
+SIZES = (3, 16, 6, 4)  # sequences, bins, neurons, channels of behaviour
+
+
+def recording(seed: int = 0, counts: bool = True) -> Recording:
+    rng = np.random.default_rng(seed)
+    trials, time, neurons, outputs = SIZES
+    y = rng.poisson(2.0, (trials, time, neurons)) if counts else rng.normal(size=(trials, time, neurons))
+    values = {"spikes": list(y), "behaviour": list(rng.normal(size=(trials, time, outputs)))}
+    return Recording.of(values, kinds={"spikes": "counts"} if counts else {})
+
+
+@functools.cache
+def made(**choices):
+    """A model, its data and random parameters."""
+    model = nl.GPVAE(**{"decoder": (5,), "behaviour_encoder": (4,), "circle": 64, **choices})
+    data = model.select(recording(counts=model.is_count), for_training=True).data
+    rng = np.random.default_rng(1)
+    params = start.start_of(model, data, rng, 1)
+    shift = lambda a: a + 0.1 * rng.normal(size=np.shape(a))  # noqa: E731
+    moved = {n: jax.tree.map(shift, getattr(params, n)) for n in ("loadings", "encoder", "output_encoder", "decoder")}
+    return model, data, params._replace(**moved)
+
+
+def test_the_divergence_is_that_of_monte_carlo():
+    rng = np.random.default_rng(0)
+    mean, var, c = rng.normal(size=5), rng.uniform(0.2, 1.5, 5), rng.uniform(0.5, 2.0, 5)
+    x = mean + np.sqrt(var) * rng.normal(size=(1_000_000, 5))
+    each = (-0.5 * (x - mean) ** 2 / var - 0.5 * np.log(var)) - (-0.5 * x**2 / c - 0.5 * np.log(c))
+    q = Coefficients(jnp.asarray(mean)[None, None], jnp.asarray(var)[None, None])
+    got = float(bound.divergence(q, jnp.asarray(c)[None])[0, 0])
+    assert got == pytest.approx(each.sum(axis=1).mean(), rel=3e-3)
+
+
+def test_the_poisson_term_is_that_of_monte_carlo():
+    rng = np.random.default_rng(0)
+    y, eta, var = np.array([0.0, 2.0, 5.0]), np.array([-0.5, 0.3, 1.0]), np.array([0.3, 0.1, 0.2])
+    x = eta + np.sqrt(var) * rng.normal(size=(2_000_000, 3))
+    log_factorial = np.array([0.0, np.log(2), np.log(120)])
+    want = (y * x - np.exp(x)).mean(axis=0) - log_factorial
+    np.testing.assert_allclose(likelihoods.poisson(*map(jnp.asarray, (y, eta, var))), want, rtol=1e-3)
+
+
+def dense(model, params, data):
+    """Mean and covariance of the posterior of all coefficients of the first sequence, and its log evidence."""
+    basis, u = model.basis(data.y.shape[1]), (data.y[0] - params.scaling.neural_centre) / params.scaling.neural_scale
+    with precision.double():
+        c = np.asarray(basis.prior_var(np.asarray(params.lengthscale, float), 1.0, model.alpha)).ravel()
+    seen = data.y_seen[0].ravel() > 0
+    design = np.einsum("pn,ft->tnpf", params.loadings, basis.B).reshape(-1, len(c))[seen]
+    noise = np.broadcast_to(params.noise, data.y[0].shape).ravel()[seen] ** 2
+    y = (u - params.offset).ravel()[seen]
+    total = (design * c) @ design.T + np.diag(noise)
+    log_scale = np.broadcast_to(np.log(params.scaling.neural_scale), u.shape).ravel()[seen].sum()
+    evidence = -0.5 * (y @ np.linalg.solve(total, y) + np.linalg.slogdet(2 * np.pi * total)[1]) - log_scale
+    precision_ = (design.T / noise) @ design + np.diag(1 / c)
+    return np.linalg.solve(precision_, (design.T / noise) @ y), precision_, evidence
+
+
+def test_the_bound_lies_below_the_exact_evidence_by_the_divergence_from_the_exact_posterior():
+    model, data, params = made(n_neural=2, neural_likelihood="normal")
+    mean, precision_, evidence = dense(model, params, data)
+    with precision.double():
+        terms, q, _ = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+    elbo = float(terms.neural[0] - terms.kl[0].sum())
+    m, s = np.asarray(q.mean[0]).ravel(), np.asarray(q.var[0]).ravel()
+    gap = np.trace(precision_ * s) + (mean - m) @ precision_ @ (mean - m) - len(m)
+    gap = 0.5 * (gap - np.linalg.slogdet(precision_)[1] - np.log(s).sum())
+    assert gap > 0
+    assert elbo == pytest.approx(evidence - gap, rel=1e-8)
+
+
+def test_with_one_latent_the_encoder_can_hold_the_exact_mean_and_the_best_variances():
+    model, data, params = made(n_neural=1, neural_likelihood="normal")
+    weighted = params.loadings / params.noise**2
+    information = float((weighted @ params.loadings.T).item())
+    direct = np.c_[(weighted / information).T, np.zeros(SIZES[2])]
+    shift = np.array([-float((weighted @ params.offset).item()) / information, -0.5 * np.log(information)])
+    encoder = params.encoder._replace(direct=direct, shift=shift)
+    limit = 5.0
+    encoder = encoder._replace(shift=np.array([shift[0], limit * np.arctanh(shift[1] / limit)]))
+    params = params._replace(encoder=encoder)
+    mean, precision_, _ = dense(model, params, data)
+    with precision.double():
+        _, q, _ = jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None)
+    np.testing.assert_allclose(np.asarray(q.mean[0, 0]), mean, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(np.asarray(q.var[0, 0]), 1 / np.diag(precision_), rtol=1e-8)
+
+
+@pytest.mark.parametrize("likelihood", ["poisson", "normal"])
+def test_the_program_has_the_density_whose_bound_is_climbed(likelihood):
+    """With a posterior of no width at mu: E_q log p(y|z) = log p(y|mu), and the prior of mu in closed form."""
+    model, data, params = made(n_neural=2, neural_likelihood=likelihood)
+    basis = model.basis(data.y.shape[1])
+    with precision.double():
+        c = np.asarray(basis.prior_var(jnp.asarray(params.lengthscale), 1.0, model.alpha))
+        zf = np.sqrt(c) * np.random.default_rng(2).normal(size=(SIZES[0], *c.shape))
+        z = bound.course_of(Coefficients(jnp.asarray(zf), jnp.zeros(zf.shape)), basis)
+        own = float(bound.neural_term(model, params, data, z).sum()) + float(density.log_prior(model, params))
+        own += float((-0.5 * zf**2 / c - 0.5 * np.log(2 * np.pi * c)).sum())
+        own += float((-0.5 * (params.offset / 5) ** 2 - np.log(5 * np.sqrt(2 * np.pi))).sum())
+        names = ("lengthscale", "loading_sd", "loadings", "offset")
+        sites = {**{n: jnp.asarray(getattr(params, n)) for n in names}, "coefficients": jnp.asarray(zf)}
+        u = data
+        if likelihood == "normal":
+            u = data._replace(y=(data.y - params.scaling.neural_centre) / params.scaling.neural_scale)
+            own += float((np.log(params.scaling.neural_scale) * data.y_seen).sum())
+        program = handlers.substitute(model.numpyro_model, {"noise": params.noise})
+        total = float(log_density(program, (jax.tree.map(jnp.asarray, u),), {}, sites)[0])
+    assert total == pytest.approx(own, rel=1e-6)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def loss_and_slope(model, params, data):
+    def loss(params):
+        terms, _, _ = bound.terms_of(model, params, data, jax.random.key(0))
+        return (terms.neural + terms.behaviour - terms.kl.sum(axis=1)).sum()
+
+    return jax.value_and_grad(loss)(params)
+
+
+def hidden(data, value):
+    """A bin, some neurons, one channel and a whole trial of behaviour hidden, with any value under the mask."""
+    y_seen, x_seen = data.y_seen.copy(), data.x_seen.copy()
+    y_seen[0, 3], y_seen[1, 5:9, :2], x_seen[2], x_seen[0, 7, 1] = 0, 0, 0, 0
+    y, x = np.where(y_seen > 0, data.y, value), np.where(x_seen > 0, data.x, value)
+    return data._replace(y=y, x=x, y_seen=y_seen, x_seen=x_seen)
+
+
+@pytest.mark.parametrize("combine", ["mean", "product"])
+def test_masked_values_change_neither_loss_nor_gradient(combine):
+    model, data, params = made(n_neural=1, n_shared=1, n_behaviour=1, combine=combine)
+    one, other = (loss_and_slope(model, params, hidden(data, value)) for value in (0.0, 7.0))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.isfinite(a).all()
+
+
+def test_private_latents_of_a_missing_modality_are_at_their_prior():
+    model, data, params = made(n_neural=1, n_shared=1, n_behaviour=1)
+    terms, q, _ = jax.jit(bound.terms_of, static_argnums=0)(model, params, hidden(data, 0.0), None)
+    assert float(terms.kl[2, 2]) == pytest.approx(0.0, abs=1e-5)
+    assert float(jnp.abs(q.mean[2, 2]).max()) == 0.0
+    assert float(terms.kl[2, 1]) > 0.01
+
+
+@pytest.mark.parametrize("groups", [(2, 0, 0), (0, 1, 0), (0, 0, 2), (1, 0, 1), (0, 2, 1)])
+def test_groups_of_size_zero_work(groups):
+    model, data, params = made(**dict(zip(("n_neural", "n_shared", "n_behaviour"), groups, strict=True)))
+    value, slope = loss_and_slope(model, params, data)
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
+    assert np.asarray(model.posterior(params, data).along_time["latents"]).shape == (3, 16, sum(groups))
