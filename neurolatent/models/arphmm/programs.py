@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurolatent.compiling import compiled
+from neurolatent.compiling import compiled, on_device
 from neurolatent.models.arphmm.data import ARPHMMData
 from neurolatent.models.arphmm.inference import chain_of, latents_of
 from neurolatent.models.arphmm.params import ARPHMMParams
 from neurolatent.models.arphmm.rollout import forecast_paths, roll_out
-from neurolatent.models.arphmm.stream import BLOCK, StreamState, stream_block, stream_step
+from neurolatent.models.arphmm.stream import BLOCK, FilteredRows, StreamState, stream_block, stream_step
 from neurolatent.models.arphmm.structure import expand_initial, pool
 from neurolatent.models.protocols import Latents
 from neurolatent.ops import hmm
@@ -31,6 +31,19 @@ def filter_one(
 ) -> tuple[StreamState, Float[Array, " states"]]:
     """A stream after one more sample, and the state probabilities then."""
     return stream_step(params, state, y, model.n_substates, conditions=model.first == "condition")
+
+
+def filtered_rows(model: Any, params: ARPHMMParams, y: Float[np.ndarray, "sequences time features"]) -> FilteredRows:
+    """The stream's filter at every row of many sequences, in groups and blocks of one shape."""
+    sequences, time, features = y.shape
+    units, steps = BLOCK
+    padded = np.full((-(-sequences // units) * units, -(-time // steps) * steps, features), np.nan)
+    padded[:sequences, :time] = y
+    start = model.filter_start(params)
+    before = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (units, *np.shape(leaf))), start)
+    inside = on_device(ARPHMMParams(*params))
+    rows = [filter_group(model, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
+    return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
 
 
 def filter_group(model: Any, params: ARPHMMParams, state: StreamState, y: np.ndarray) -> list[np.ndarray]:
