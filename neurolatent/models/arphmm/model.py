@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, whole_number
 from neurolatent.models.arphmm import density, emstep, names, order, selection
@@ -33,6 +33,7 @@ from neurolatent.models.arphmm.prior import (
     regression_prior,
 )
 from neurolatent.models.arphmm.programs import (
+    evidence_rows,
     filter_one,
     filtered_rows,
     forecast_of,
@@ -45,7 +46,7 @@ from neurolatent.models.arphmm.start import (
     Start,
     tells_states_apart,
 )
-from neurolatent.models.arphmm.stream import FilteredRows, StreamState, stream_start
+from neurolatent.models.arphmm.stream import FilteredRows, StreamState, sizes_of, stream_start
 from neurolatent.models.arphmm.structure import (
     Transitions,
     allowed_transitions,
@@ -311,12 +312,28 @@ class ARPHMM:
         return jax.device_get(filter_one(self, params, state, sample))
 
     @in_double
-    def filter_rows(self, params: ARPHMMParams, y: Float[np.ndarray, "sequences time features"]) -> FilteredRows:
-        """The stream's filter at every row of many sequences, padded at the end with anything; NaN is not observed.
+    def filter_rows(
+        self,
+        params: ARPHMMParams,
+        y: Float[np.ndarray, "sequences time features"],
+        lengths: Sequence[int] | Int[np.ndarray, " sequences"] | None = None,
+    ) -> FilteredRows:
+        """The stream's filter at every row of many sequences; NaN is not observed.
 
-        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are.
+        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are. Rows
+        from a sequence's length on (default: all count) need not be filtered: what stands there means nothing.
         """
-        return filtered_rows(self, params, y)
+        return filtered_rows(self, params, y, sizes_of(y, lengths))
+
+    @in_double
+    def evidence_rows(
+        self,
+        params: ARPHMMParams,
+        y: Float[np.ndarray, "sequences time features"],
+        lengths: Sequence[int] | Int[np.ndarray, " sequences"] | None = None,
+    ) -> Float[np.ndarray, "models sequences time"]:
+        """The evidence of :meth:`filter_rows` under each of many parameter sets (leading axis of every leaf), nats."""
+        return evidence_rows(self, params, y, sizes_of(y, lengths))
 
     def n_parameters(self, params: ARPHMMParams) -> int:
         """How many numbers are free: rows of probabilities less one each, coefficients, entries of covariances."""
