@@ -49,7 +49,8 @@ def test_refusal_is_a_line_without_traceback(tmp_path):
 
 
 @pytest.mark.slow
-def test_compiled_programs_are_kept_unless_told(tmp_path):
+def test_compiled_programs_are_kept_unless_told(tmp_path, monkeypatch):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")  # the one of the tests would be taken
     path = write(tmp_path, recipe(engine={"name": "em", "steps": 3}))
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     assert ended("fit", path, "--out", tmp_path / "a", "--no-cache", **environment)[0] == 0

@@ -62,7 +62,7 @@ def read_npz(
         split,
         kinds=kinds,
         channels={
-            s: _channel_table(arrays, s, channels, facts, split[s][0].shape[-1], path.name)
+            s: _channel_table(arrays, s, channels, facts, _n_channels(values[s]), path.name)
             for s in wanted
             if s in (channels or {}) or s in (facts or {})
         },
@@ -160,6 +160,11 @@ def _number(arrays: Mapping[str, np.ndarray], value: float | int | str | None, n
     if array.size != 1 or array.dtype.kind not in "iuf":
         raise InputError(f"{place(name, f'array {value}')}: one number is expected, got shape {array.shape}")
     return float(array.reshape(()))
+
+
+def _n_channels(array: np.ndarray) -> int:
+    """Channels of an array over time; an array of one axis is one channel."""
+    return array.shape[-1] if array.ndim > 1 else 1
 
 
 def _channel_table(

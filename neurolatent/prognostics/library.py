@@ -16,7 +16,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from neurolatent.checks import InputError, at_least, whole_number
 from neurolatent.compiling import compiled, on_device
@@ -81,8 +80,9 @@ class ModelLibrary:
     def estimate(self, view: View, learned: Learned, asked: np.ndarray) -> Estimate:
         """Mean and spread over the library."""
         params = ARPHMMParams(*(learned[name] for name in ARPHMMParams._fields))
-        y, lengths = padded(view.level, view.rows), view.recording.lengths
-        evidence = np.stack([self._evidence(view, params, n, y, lengths)[asked] for n in range(len(learned["life"]))])
+        lengths = view.recording.lengths
+        rows = view.fit.model.evidence_rows(params, padded(view.level, view.rows), lengths)
+        evidence = np.concatenate([rows[:, n, :length] for n, length in enumerate(lengths)], axis=1)[:, asked]
         age = view.age[asked]
         left = learned["life"][:, None] - view.rows.position[asked]
         lived, left = left >= 0, np.clip(left, 0.0, float(learned["cap"]))
@@ -94,13 +94,6 @@ class ModelLibrary:
         sd = np.sqrt((weight * (left - mean) ** 2).sum(axis=0) / total)
         is_known = (age > view.fit.model.skipped) & ~np.isnan(view.level[asked]).any(axis=1)
         return Estimate(np.where(is_known, mean, np.nan), np.where(is_known, sd, np.nan))
-
-    def _evidence(
-        self, view: View, params: ARPHMMParams, number: int, y: np.ndarray, lengths: np.ndarray
-    ) -> Float[np.ndarray, " rows"]:
-        one = ARPHMMParams(*(leaf[number] for leaf in params))
-        found = view.fit.model.filter_rows(one, y).log_evidence
-        return np.concatenate([found[n, :length] for n, length in enumerate(lengths)])
 
 
 def _own_models(model: ARPHMM, view: View, chosen: np.ndarray, steps: int) -> ARPHMMParams:

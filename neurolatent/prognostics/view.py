@@ -61,7 +61,7 @@ def look(fit: Fit, recording: Recording) -> Looked:
     rows = rows_of(prepared.lengths)
     sets = fit.parameter_sets(MOST_SETS)
     whole = padded(values, rows)
-    filtered = [fit.model.filter_rows(params, whole) for params in sets]
+    filtered = [fit.model.filter_rows(params, whole, prepared.lengths) for params in sets]
     beliefs = np.stack([_flat(f.belief, prepared.lengths) for f in filtered])
     evidence = np.mean([_flat(f.log_evidence, prepared.lengths) for f in filtered], axis=0)
     view = View(fit, prepared, rows, carried(values, rows), beliefs, evidence, sets)

@@ -46,7 +46,7 @@ def decoded_section(material: Material, painter: Painter) -> Section:
 def errors(material: Material, known: np.ndarray) -> Table:
     """Measures of the regression alone, of the filter and of the smoother."""
     truth, told = material.observed[known], material.latents
-    rows = []
+    is_plane, rows = truth.shape[1] == 2, []
     for name, words in (
         ("regressed", "bin by bin"),
         ("filtered", "filtered"),
@@ -55,12 +55,16 @@ def errors(material: Material, known: np.ndarray) -> Table:
         mean = told[f"{name}_mean"].values[known]
         heard = np.isfinite(mean).all(axis=1)
         mean, true = mean[heard], truth[heard]
-        angle = decoding.angle_error(true, mean) if true.shape[1] == 2 else np.nan
+        angles = [number(decoding.angle_error(true, mean))] if is_plane else []
         shares = decoding.r_squared(true, mean)
-        rows.append([Cell(words), number(decoding.nrmse(true, mean)), number(angle), *(number(v) for v in shares)])
-    columns = ("state", "nRMSE", "angle error (rad)", *(f"R2 {output}" for output in _outputs(material)))
-    said = f"Errors over {int(known.sum())} bins. nRMSE: guessing zero gives 1. Angle: chance gives 1.57."
-    return Table(said, columns, rows)
+        rows.append([Cell(words), number(decoding.nrmse(true, mean)), *angles, *(number(v) for v in shares)])
+    columns = (
+        "nRMSE",
+        *(["angle error (rad)"] if is_plane else []),
+        *(f"R2 {output}" for output in _outputs(material)),
+    )
+    said = f"Errors over {int(known.sum())} bins. nRMSE: guessing zero gives 1."
+    return Table(said + " Angle: chance gives 1.57." * is_plane, ("state", *columns), rows)
 
 
 def stretch(material: Material) -> slice:

@@ -24,6 +24,7 @@ def comparison_section(table: pd.DataFrame, painter: Painter) -> Section:
 
     The first column of text, or the index, names the arms; ``x_low`` and ``x_high`` are the interval of ``x``.
     """
+    table = table.dropna(axis=1, how="all")
     text = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
     arms = [str(a) for a in (table[text[0]] if text else table.index)]
     rest = [c for c in table.columns if not (text and c == text[0])]

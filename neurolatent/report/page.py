@@ -89,12 +89,13 @@ def write_report(
 def render(material: Material, sections: Sequence[Section]) -> str:
     """The page of a fit as text."""
     fit, names = material.fit, material.state_names
+    learned_from = count(fit.facts["n_sequences"], material.things.removesuffix("s"))
     diagnosis, outlook = material.diagnosis, material.outlook
     states = f" with {count(len(names), 'state')}" if names else ""
     head = Head(
         title=f"{type(fit.model).__name__} on {material.recording.name or 'an unnamed recording'}",
         facts=f"{type(fit.model).__name__}{states}, by {type(fit.engine).__name__}, "
-        f"learned from {fit.facts['n_sequences']} {material.things} of {fit.facts['name'] or 'a recording'}",
+        f"learned from {learned_from} of {fit.facts['name'] or 'a recording'}",
         verdict=diagnosis.verdict,
         headline=(HEADLINES if outlook is None else HEADLINES_AHEAD)[diagnosis.verdict],
         words=verdict_words(material),

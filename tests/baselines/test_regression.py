@@ -19,7 +19,7 @@ def table(seed: int = 0, rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 def test_trees_answer_as_scikit_learn_does_on_new_rows():
     (x, y), (new, _) = table(), table(1)
-    settings = BoostedTrees(trees=30, leaves=12, least_rows=5)
+    settings = BoostedTrees(trees=30, leaves=12, least_rows=5, rate=0.05)
     peer = HistGradientBoostingRegressor(
         max_iter=30, max_leaf_nodes=12, min_samples_leaf=5, learning_rate=0.05, max_features=0.3,
         l2_regularization=1.0, early_stopping=False, random_state=7,

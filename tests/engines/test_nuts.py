@@ -16,7 +16,7 @@ from neurolatent.engines import nuts
 from neurolatent.engines.checkpoint import NAME
 from neurolatent.engines.frame import at_peak
 from neurolatent.models.arphmm import ARPHMM
-from neurolatent.models.arphmm.model import permuted
+from neurolatent.models.arphmm.params import permuted
 from neurolatent.recording import knowledge
 from tests.engines import small
 from tests.engines.test_em import assert_same, killed_and_resumed

@@ -58,6 +58,7 @@ def test_signals_may_be_renamed_or_left_to_the_file(tmp_path):
     assert list(load(write(tmp_path), signals={"stimulus": "state"}).signals) == ["stimulus"]
     np.savez(tmp_path / "b.npz", x=np.ones((4, 2)), y=np.ones(4), text=np.array(["a"]), rate=np.float64(2))
     assert list(load(tmp_path / "b.npz").signals) == ["x", "y"]
+    assert load(tmp_path / "b.npz", channels={"y": ["height"]}).signal("y").names == ["height"]
 
 
 def test_images_keep_their_shape(tmp_path):

@@ -9,6 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
+from neurolatent.models.arphmm.params import ARPHMMParams
 from neurolatent.models.arphmm.prior import RegressionPrior, inverse_gamma_of
 
 Rows = tuple[Float[np.ndarray, " states"], Float[np.ndarray, "states states"]]
@@ -91,3 +92,16 @@ def sites_at(
 def _free_rows(rows: Rows) -> Sequence[tuple[int, np.ndarray]]:
     kept = [(state, np.flatnonzero(concentration > 0)) for state, concentration in enumerate(rows[1])]
     return [(state, keep) for state, keep in kept if len(keep) > 1]
+
+
+def start_of(model: Any, params: ARPHMMParams) -> dict[str, Array]:
+    """Values of the program's sites at parameters, moved off the edges of the simplices."""
+    rows = model.chain_prior()
+    inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
+    initial = (inside.initial + 1e-3) / (1 + 1e-3 * model.n_states)
+    spread = 1e-3 * jnp.asarray(model.allowed)
+    transition = (inside.transition + spread) / (inside.transition + spread).sum(axis=1, keepdims=True)
+    sites = sites_at(initial, transition, inside.coefficients, inside.covariance, rows=rows, structure=model.covariance)
+    if model.n_substates > 1 and model.terminal.any():
+        sites["advance_free"] = jnp.clip(inside.advance[np.flatnonzero(model.terminal)], 1e-4, 1 - 1e-4)
+    return sites

@@ -19,15 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
 from neurolatent.checks import InputError, at_least, one_of, place, whole_number
-from neurolatent.compiling import on_device
-from neurolatent.models.arphmm import density, mstep, selection
+from neurolatent.models.arphmm import density, emstep, names, order, selection
 from neurolatent.models.arphmm.data import ARPHMMData
-from neurolatent.models.arphmm.emission import WeightedRows
-from neurolatent.models.arphmm.inference import chain_of, smoothed_chain
-from neurolatent.models.arphmm.params import ARPHMMParams, permuted
+from neurolatent.models.arphmm.params import ARPHMMParams
 from neurolatent.models.arphmm.prior import (
     ARPrior,
     chain_log_prior,
@@ -36,31 +33,25 @@ from neurolatent.models.arphmm.prior import (
     regression_prior,
 )
 from neurolatent.models.arphmm.programs import (
-    filter_group,
+    evidence_rows,
     filter_one,
+    filtered_rows,
     forecast_of,
     log_likelihood_of,
     posterior_of,
     simulate_paths,
-    smoothed_of,
 )
-from neurolatent.models.arphmm.rollout import last_known
+from neurolatent.models.arphmm.rollout import drawn_recording, last_known
 from neurolatent.models.arphmm.start import (
     Start,
-    spread_over_substates,
-    starting_regression,
-    starting_responsibilities,
-    starting_transition,
     tells_states_apart,
 )
-from neurolatent.models.arphmm.stream import BLOCK, FilteredRows, StreamState, stream_start
+from neurolatent.models.arphmm.stream import FilteredRows, StreamState, sizes_of, stream_start
 from neurolatent.models.arphmm.structure import (
     Transitions,
     allowed_transitions,
     chain_mask,
     expand_transition,
-    pool,
-    pooled_jumps,
     refuse_unreachable,
 )
 from neurolatent.models.protocols import Latents, Selected, Step
@@ -195,15 +186,7 @@ class ARPHMM:
 
     def init(self, key: PRNGKeyArray, data: ARPHMMData, *, start: Start = "auto", restart: int = 0) -> ARPHMMParams:
         """A starting point: responsibilities by ``start``, then one M-step under the prior."""
-        seed = [*np.asarray(jax.random.key_data(key)).tolist(), restart]
-        guess = starting_responsibilities(
-            start, data, self.allowed, restart=restart, generator=np.random.default_rng(seed)
-        )
-        once = starting_transition(guess, self.allowed)
-        transition, advance = spread_over_substates(once, self.n_substates, data.y.shape[1])
-        initial = guess[:, 0].sum(axis=0) + 0.1
-        coefficients, covariance = starting_regression(data, guess, self.covariance)
-        return ARPHMMParams(initial / initial.sum(), transition, advance, coefficients, covariance)
+        return emstep.init(self, key, data, start=start, restart=restart)
 
     def has_one_start(self, data: ARPHMMData) -> bool:
         """Whether the default start needs no restarts: one state, or knowledge that tells the states apart."""
@@ -221,28 +204,7 @@ class ARPHMM:
 
         With the prior, or with ``ridge`` and ``floor`` at zero, the objective never falls.
         """
-        smoothed, is_right = smoothed_chain(chain_of(params, data, self.n_substates), careful=careful)
-        objective = smoothed.log_evidence.sum() + (self.log_prior(params, data) if use_prior else 0.0)
-        responsibility = pool(smoothed.smoothed, self.n_substates)
-        rows = self.chain_prior()
-        if not use_prior:
-            rows = ((rows[0] > 0).astype(float), (rows[1] > 0).astype(float))
-        jumps = pooled_jumps(smoothed.jumps, self.n_substates)
-        initial = mstep.update_initial(responsibility[:, 0], rows[0])
-        transition, advance = mstep.update_transition(params.transition, params.advance, jumps, rows[1])
-        regression = self._regression(params, data, responsibility, use_prior=use_prior)
-        updated = ARPHMMParams(initial, transition, advance, regression.coefficients, regression.covariance)
-        return Step(updated, objective, regression.starved, is_right)
-
-    def _regression(
-        self, params: ARPHMMParams, data: ARPHMMData, responsibility: Array, *, use_prior: bool
-    ) -> mstep.Regression:
-        rows = WeightedRows(data.y, data.z, jnp.where(data.usable[..., None], responsibility, 0.0))
-        if use_prior:
-            return mstep.map_regression(rows, regression_prior(self.prior, data.scale, self.order), self.covariance)
-        former = mstep.Regression(params.coefficients, params.covariance, jnp.zeros(self.n_states, bool))
-        floor = self.floor * jnp.asarray(data.scale.spread) ** 2
-        return mstep.likelihood_regression(rows, former, self.ridge, floor, self.covariance)
+        return emstep.em_step(self, params, data, use_prior=use_prior, careful=careful)
 
     def ordered(self, params: ARPHMMParams, data: ARPHMMData) -> ARPHMMParams:
         """States in their documented order.
@@ -250,16 +212,7 @@ class ARPHMM:
         States of an ordered structure, or told apart by knowledge, keep theirs. Else they are sorted by the mean of
         the signal, highest first; with several features by the first principal component of their means.
         """
-        if self.is_ordered or self.n_states == 1 or tells_states_apart(data):
-            return params
-        smoothed = self.posterior(params, data).along_time["smoothed"]  # compiled for the result in any case
-        weight = np.asarray(smoothed) * np.asarray(data.usable)[..., None]
-        means = np.einsum("ntk,ntd->kd", weight, data.y) / np.maximum(weight.sum(axis=(0, 1)), 1e-300)[:, None]
-        score = means[:, 0]
-        if means.shape[1] > 1:
-            axis = np.linalg.svd((means - means.mean(axis=0)) / data.scale.spread)[2][0]
-            score = (means / data.scale.spread) @ (axis * np.sign(axis[np.argmax(np.abs(axis))]))
-        return permuted(params, np.argsort(-score, kind="stable"))
+        return order.ordered(self, params, data)
 
     # --- density -------------------------------------------------------------------------------------------------
 
@@ -290,31 +243,11 @@ class ARPHMM:
 
     def unconstrained_start(self, params: ARPHMMParams, data: ARPHMMData) -> dict[str, Array]:
         """Values of the program's sites at these parameters, moved off the edges of the simplices."""
-        rows = self.chain_prior()
-        inside = ARPHMMParams(*(jnp.asarray(p) for p in params))
-        initial = (inside.initial + 1e-3) / (1 + 1e-3 * self.n_states)
-        spread = 1e-3 * jnp.asarray(self.allowed)
-        transition = (inside.transition + spread) / (inside.transition + spread).sum(axis=1, keepdims=True)
-        sites = density.sites_at(
-            initial, transition, inside.coefficients, inside.covariance, rows=rows, structure=self.covariance
-        )
-        if self.n_substates > 1 and self.terminal.any():
-            sites["advance_free"] = jnp.clip(inside.advance[np.flatnonzero(self.terminal)], 1e-4, 1 - 1e-4)
-        return sites
+        return density.start_of(self, params)
 
     def relabel(self, draws: ARPHMMParams, reference: ARPHMMParams, data: ARPHMMData) -> ARPHMMParams:
         """Draws (leading axis) with their states matched to those of a reference by overlap of their smoothed paths."""
-        if self.is_ordered or self.n_states == 1 or tells_states_apart(data):
-            return draws
-        from scipy.optimize import linear_sum_assignment  # slow to import, and only unordered states need it
-
-        target = np.asarray(smoothed_of(self, reference, data)).reshape(-1, self.n_states)
-        out = []
-        for number in range(len(draws.initial)):
-            one = ARPHMMParams(*(leaf[number] for leaf in draws))
-            overlap = target.T @ np.asarray(smoothed_of(self, one, data)).reshape(-1, self.n_states)
-            out.append(permuted(one, linear_sum_assignment(-overlap)[1]))
-        return ARPHMMParams(*(np.stack([np.asarray(o[i]) for o in out]) for i in range(len(ARPHMMParams._fields))))
+        return order.relabelled(self, draws, reference, data)
 
     def chain_transition(self, params: ARPHMMParams) -> np.ndarray:
         """(places, places) transitions of the chain with its tied sub-states."""
@@ -359,17 +292,7 @@ class ARPHMM:
         features = params.coefficients.shape[1]
         past = np.zeros((len(lengths), self.order, features)) if before is None else np.asarray(before, float)
         y, states = jax.device_get(simulate_paths(self, params, key, jnp.asarray(past), max(lengths)))
-        cut = [slice(0, n) for n in lengths]
-        name = self.signal or "signal"
-        return Recording.of(
-            {
-                name: [row[c] for row, c in zip(y, cut, strict=True)],
-                "state": [s[c] for s, c in zip(states, cut, strict=True)],
-            },
-            kinds={name: "continuous", "state": "category"},
-            clock_unit="step",
-            name="simulated",
-        )
+        return drawn_recording(self.signal or "signal", y, states, lengths)
 
     @in_double
     def filter_start(self, params: ARPHMMParams) -> StreamState:
@@ -389,20 +312,28 @@ class ARPHMM:
         return jax.device_get(filter_one(self, params, state, sample))
 
     @in_double
-    def filter_rows(self, params: ARPHMMParams, y: Float[np.ndarray, "sequences time features"]) -> FilteredRows:
-        """The stream's filter at every row of many sequences, padded at the end with anything; NaN is not observed.
+    def filter_rows(
+        self,
+        params: ARPHMMParams,
+        y: Float[np.ndarray, "sequences time features"],
+        lengths: Sequence[int] | Int[np.ndarray, " sequences"] | None = None,
+    ) -> FilteredRows:
+        """The stream's filter at every row of many sequences; NaN is not observed.
 
-        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are.
+        A row's answer is the same to the last bit whatever follows it, and whatever other sequences there are. Rows
+        from a sequence's length on (default: all count) need not be filtered: what stands there means nothing.
         """
-        sequences, time, features = y.shape
-        units, steps = BLOCK
-        padded = np.full((-(-sequences // units) * units, -(-time // steps) * steps, features), np.nan)
-        padded[:sequences, :time] = y
-        start = self.filter_start(params)
-        before = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (units, *np.shape(leaf))), start)
-        inside = on_device(ARPHMMParams(*params))
-        rows = [filter_group(self, inside, before, padded[n : n + units]) for n in range(0, len(padded), units)]
-        return FilteredRows(*(np.concatenate(leaves)[:sequences, :time] for leaves in zip(*rows, strict=True)))
+        return filtered_rows(self, params, y, sizes_of(y, lengths))
+
+    @in_double
+    def evidence_rows(
+        self,
+        params: ARPHMMParams,
+        y: Float[np.ndarray, "sequences time features"],
+        lengths: Sequence[int] | Int[np.ndarray, " sequences"] | None = None,
+    ) -> Float[np.ndarray, "models sequences time"]:
+        """The evidence of :meth:`filter_rows` under each of many parameter sets (leading axis of every leaf), nats."""
+        return evidence_rows(self, params, y, sizes_of(y, lengths))
 
     def n_parameters(self, params: ARPHMMParams) -> int:
         """How many numbers are free: rows of probabilities less one each, coefficients, entries of covariances."""
@@ -416,43 +347,12 @@ class ARPHMM:
 
     def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of parameters and latent quantities, after draws, or after sequence and time."""
-        return {
-            "initial": ("state",),
-            "transition": ("state", "state_to"),
-            "advance": ("state",),
-            "coefficients": ("state", "feature", "regressor"),
-            "covariance": ("state", "feature", "feature_to"),
-            "filtered": ("state",),
-            "smoothed": ("state",),
-            "predicted_mean": ("feature",),
-            "predicted_sd": ("feature",),
-            "residual": ("feature",),
-            "belief": ("place",),
-            "ends": ("place",),
-            "occupancy": ("place",),
-        }
+        return names.DIMENSIONS
 
     def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
         """Labels: state numbers, channel names, lags, and the places of the chain."""
-        names = list(self.channels) or recording.signal(self.signal_of(recording)).names
-        names = names or [str(i) for i in range(recording.signal(self.signal_of(recording)).values[0].size)]
-        regressors = [f"{n} lag {lag}" for lag in range(1, self.order + 1) for n in names] + ["intercept"]
-        states = self.state_names()
-        places = [s if self.n_substates == 1 else f"{s}.{i + 1}" for s in states for i in range(self.n_substates)]
-        return {
-            "state": states,
-            "state_to": states,
-            "feature": names,
-            "feature_to": names,
-            "regressor": regressors,
-            "place": places,
-        }
+        return names.coordinates(self, recording)
 
     def params_from(self, values: Mapping[str, Any]) -> ARPHMMParams:
         """Parameters from their names; ``advance`` follows from the transitions where it is not given."""
-        missing = [f for f in ARPHMMParams._fields if f not in values and f != "advance"]
-        if missing:
-            raise InputError(f"parameters of the ARPHMM: {missing[0]!r} is missing. Given: {sorted(values)}")
-        arrays = {name: np.asarray(values[name], float) for name in ARPHMMParams._fields if name in values}
-        arrays.setdefault("advance", 1 - np.diagonal(arrays["transition"], axis1=-2, axis2=-1))
-        return ARPHMMParams(**arrays)
+        return names.params_from(values)

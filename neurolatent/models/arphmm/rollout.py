@@ -1,7 +1,10 @@
 """Simulation of the chain and the autoregression: data with their truth, and forecasts."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.arphmm.data import ARPHMMData
@@ -9,6 +12,7 @@ from neurolatent.models.arphmm.inference import Chain
 from neurolatent.models.arphmm.params import ARPHMMParams
 from neurolatent.models.arphmm.structure import expand_transition
 from neurolatent.ops import hmm
+from neurolatent.recording import Recording
 
 
 def roll_out(
@@ -93,3 +97,17 @@ def last_known(data: ARPHMMData) -> Int[Array, " sequences"]:
     steps = jnp.arange(data.y.shape[1])
     known = jnp.asarray(data.continuable) & (steps < jnp.asarray(data.lengths)[:, None])
     return jnp.max(jnp.where(known, steps, -1), axis=1)
+
+
+def drawn_recording(name: str, y: np.ndarray, states: np.ndarray, lengths: Sequence[int]) -> Recording:
+    """Samples and states that were drawn, cut to their lengths."""
+    cut = [slice(0, n) for n in lengths]
+    return Recording.of(
+        {
+            name: [row[c] for row, c in zip(y, cut, strict=True)],
+            "state": [s[c] for s, c in zip(states, cut, strict=True)],
+        },
+        kinds={name: "continuous", "state": "category"},
+        clock_unit="step",
+        name="simulated",
+    )

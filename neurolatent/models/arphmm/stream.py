@@ -4,6 +4,7 @@ What a later row holds never changes what was said of an earlier one, to the las
 of fixed shape, whatever the number and the length of the sequences.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -34,6 +35,13 @@ class FilteredRows(NamedTuple):
 
 
 BLOCK = (32, 64)  # sequences and steps of one call: the one shape that is ever compiled
+
+
+def sizes_of(
+    y: Float[np.ndarray, "sequences time features"], lengths: Sequence[int] | Int[np.ndarray, " sequences"] | None
+) -> Int[np.ndarray, " sequences"]:
+    """Rows of each sequence that count: all of them where no lengths are given."""
+    return np.full(len(y), y.shape[1]) if lengths is None else np.asarray(lengths)
 
 
 def stream_start(params: ARPHMMParams, order: int, n_substates: int) -> StreamState:

@@ -67,3 +67,27 @@ def test_before_the_first_modelled_row_the_belief_is_the_initial_one():
     rows = model.filter_rows(own, padded(series([5], 1)))
     np.testing.assert_allclose(rows.belief[0, :2], np.full((2, 3), 1 / 3), atol=1e-12)
     assert rows.log_evidence[0, :2].tolist() == [0.0, 0.0]
+
+
+def test_rows_beyond_a_length_change_no_bit_before_it():
+    model, own = ARPHMM(3, order=1, n_substates=2), params(1, 3, 2)
+    lengths = [5, 130, 64, 1, 200] * 10
+    whole = padded(series([200] * 50, 2))
+    every, known = model.filter_rows(own, whole), model.filter_rows(own, whole, lengths)
+    for n, length in enumerate(lengths):
+        np.testing.assert_array_equal(known.belief[n, :length], every.belief[n, :length])
+        np.testing.assert_array_equal(known.log_evidence[n, :length], every.log_evidence[n, :length])
+
+
+def test_the_evidence_under_many_models_is_that_of_each():
+    model, each = ARPHMM(3, order=1, n_substates=2), [params(1, 3, 2, seed) for seed in range(4)]
+    lengths = [90, 7, 64] * 12
+    whole = padded(series(lengths, 2))
+    stacked = ARPHMMParams(*(np.stack(leaves) for leaves in zip(*each, strict=True)))
+    together = model.evidence_rows(stacked, whole, lengths)
+    for number, own in enumerate(each):
+        alone = model.filter_rows(own, whole).log_evidence
+        for n, length in enumerate(lengths):
+            np.testing.assert_allclose(together[number, n, :length], alone[n, :length], rtol=1e-10)
+    cut = model.evidence_rows(stacked, whole[3:5, :50], [50, 7])  # later rows, other sequences: no bit
+    np.testing.assert_array_equal(cut[:, 0, :50], together[:, 3, :50])
