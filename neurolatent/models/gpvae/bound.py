@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
-from neurolatent.models.gpvae.posterior import Coefficients, combined, message_of
+from neurolatent.models.gpvae.posterior import Coefficients, combined, divergence, message_of, var_in_time
 from neurolatent.ops.fourier_gp import FourierBasis
 from neurolatent.ops.mlp import apply_network
 
@@ -32,14 +32,14 @@ class Course(NamedTuple):
     var: Float[Array, "sequences time latent"]
 
 
-def encoded(model: Any, params: GPVAEParams, data: GPVAEData, basis: FourierBasis) -> tuple[Coefficients, Array]:
-    """The approximate posterior of the coefficients, and their prior variances."""
+def encoded(model: Any, params: GPVAEParams, data: GPVAEData, basis: FourierBasis) -> Coefficients:
+    """The approximate posterior of the coefficients."""
     c = basis.prior_var(params.lengthscale, 1.0, model.alpha)
     scaling = params.scaling
     u = (model.compressed(data.y) - scaling.neural_centre) / scaling.neural_scale
     neural = message_of(params.encoder, u, data.y_seen)
     behaviour = message_of(params.output_encoder, *_heard(model, params, data))
-    return combined(model, neural, behaviour, c, basis), c
+    return combined(model, neural, behaviour, c, basis)
 
 
 def _heard(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Array, Array]:
@@ -50,15 +50,8 @@ def _heard(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Array, Arr
 
 
 def course_of(q: Coefficients, basis: FourierBasis) -> Course:
-    """The coefficients' means and variances in time."""
-    var = jnp.einsum("mpf,ft->mtp", q.var, jnp.asarray(basis.B**2, q.var.dtype))
-    return Course(jnp.swapaxes(basis.to_time(q.mean), 1, 2), var)
-
-
-def divergence(q: Coefficients, c: Float[Array, "latent F"]) -> Float[Array, "sequences latent"]:
-    """Kullback-Leibler divergence of the posterior from the prior."""
-    ratio = q.var / c
-    return 0.5 * (ratio + q.mean**2 / c - 1 - jnp.log(ratio)).sum(axis=-1)
+    """The latents' means and variances in time."""
+    return Course(jnp.swapaxes(basis.to_time(q.mean), 1, 2), jnp.swapaxes(var_in_time(q, basis), 1, 2))
 
 
 def predictor(params: GPVAEParams, data: GPVAEData, z: Course, model: Any) -> tuple[Array, Array]:
@@ -118,9 +111,9 @@ def terms_of(
 ) -> tuple[Terms, Coefficients, Course]:
     """The terms of the bound, and the posterior that they are of."""
     basis = model.basis(data.y.shape[1])
-    q, c = encoded(model, params, data, basis)
+    q = encoded(model, params, data, basis)
     z = course_of(q, basis)
     nothing = jnp.zeros(data.y.shape[0], q.mean.dtype)
     neural = neural_term(model, params, data, z) if model.has_neural else nothing
     behaviour = behaviour_term(model, params, data, z, key) if model.has_behaviour else nothing
-    return Terms(neural, behaviour, divergence(q, c)), q, z
+    return Terms(neural, behaviour, divergence(q)), q, z

@@ -12,6 +12,7 @@ from neurolatent.models.gpvae.bound import predictor, terms_of
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
+from neurolatent.models.gpvae.posterior import var_ratios
 from neurolatent.models.protocols import Latents
 from neurolatent.ops.mlp import apply_network
 
@@ -27,7 +28,6 @@ def elbo_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Float[Array, " 
 def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
     """Latents, rates and reconstruction, and the terms of the bound."""
     terms, q, z = terms_of(model, params, data, None)
-    c = model.basis(data.y.shape[1]).prior_var(params.lengthscale, 1.0, model.alpha)
     along = {"latents": z.mean, "latents_sd": jnp.sqrt(z.var)}
     if model.has_neural:
         along |= _rates(model, params, data, z)
@@ -38,8 +38,8 @@ def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
         "log_likelihood_neural": terms.neural,
         "log_likelihood_behaviour": terms.behaviour,
         "kl": terms.kl,
-        "mean_square": (q.mean**2).sum(axis=-1) / c.sum(axis=-1),
-        "var_ratio": (q.var / c).mean(axis=-1),
+        "mean_square": (q.mean**2).sum(axis=-1) / q.c.sum(axis=-1),
+        "var_ratio": var_ratios(q).mean(axis=-1),
     }
     return Latents(along, per_sequence)
 

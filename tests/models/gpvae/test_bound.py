@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from numpyro import handlers
 from numpyro.infer.util import log_density
+from scipy.linalg import block_diag
+from scipy.stats import multivariate_normal, norm
 
 import neurolatent as nl
 from neurolatent import precision
-from neurolatent.models.gpvae import bound, density, likelihoods, start
-from neurolatent.models.gpvae.posterior import Coefficients
+from neurolatent.models.gpvae import bound, density, start
+from neurolatent.models.gpvae.families import NEURAL
+from neurolatent.models.gpvae.posterior import Coefficients, Spread, divergence
 from neurolatent.recording import Recording
 
 SIZES = (3, 16, 6, 4)  # sequences, bins, neurons, channels of behaviour
@@ -38,14 +41,33 @@ def made(**choices):
     return model, data, params._replace(**moved)
 
 
+def covariance(q):
+    """(sequences, latents, F, F) of the coefficients, the long way."""
+    scale = np.sqrt(np.asarray(q.c))
+    return scale[:, :, None] * np.asarray(q.spread.cov) * scale[:, None, :]
+
+
 def test_the_divergence_is_that_of_monte_carlo():
     rng = np.random.default_rng(0)
-    mean, var, c = rng.normal(size=5), rng.uniform(0.2, 1.5, 5), rng.uniform(0.5, 2.0, 5)
-    x = mean + np.sqrt(var) * rng.normal(size=(1_000_000, 5))
-    each = (-0.5 * (x - mean) ** 2 / var - 0.5 * np.log(var)) - (-0.5 * x**2 / c - 0.5 * np.log(c))
-    q = Coefficients(jnp.asarray(mean)[None, None], jnp.asarray(var)[None, None])
-    got = float(bound.divergence(q, jnp.asarray(c)[None])[0, 0])
-    assert got == pytest.approx(each.sum(axis=1).mean(), rel=3e-3)
+    mean, c, square = rng.normal(size=5), rng.uniform(0.5, 2.0, 5), rng.normal(size=(5, 8))
+    cov = np.linalg.inv(np.eye(5) + square @ square.T / 4)
+    with precision.double():
+        spread = Spread(jnp.asarray(cov[None, None]), jnp.asarray(np.linalg.slogdet(cov)[1])[None, None])
+        q = Coefficients(jnp.asarray(mean[None, None]), spread, jnp.asarray(c)[None])
+        got = float(divergence(q)[0, 0])
+    law = multivariate_normal(mean, covariance(q)[0, 0])
+    x = law.rvs(1_000_000, random_state=rng)
+    each = law.logpdf(x) - norm(0, np.sqrt(c)).logpdf(x).sum(axis=1)
+    assert got == pytest.approx(each.mean(), rel=3e-3)
+
+
+def test_the_spread_in_time_is_that_of_the_dense_covariance():
+    model, data, params = made(n_neural=2)
+    basis = model.basis(data.y.shape[1])
+    with precision.double():
+        _, q, z = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+    want = np.einsum("ft,mpfg,gt->mtp", basis.B, covariance(q), basis.B)
+    np.testing.assert_allclose(z.var, want, rtol=1e-9)
 
 
 def test_the_poisson_term_is_that_of_monte_carlo():
@@ -54,7 +76,8 @@ def test_the_poisson_term_is_that_of_monte_carlo():
     x = eta + np.sqrt(var) * rng.normal(size=(2_000_000, 3))
     log_factorial = np.array([0.0, np.log(2), np.log(120)])
     want = (y * x - np.exp(x)).mean(axis=0) - log_factorial
-    np.testing.assert_allclose(likelihoods.poisson(*map(jnp.asarray, (y, eta, var))), want, rtol=1e-3)
+    family = NEURAL["poisson"](nl.GPFA(1))
+    np.testing.assert_allclose(family.expected(*map(jnp.asarray, (y, eta, var)), None), want, rtol=1e-3)
 
 
 def dense(model, params, data):
@@ -79,14 +102,14 @@ def test_the_bound_lies_below_the_exact_evidence_by_the_divergence_from_the_exac
     with precision.double():
         terms, q, _ = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
     elbo = float(terms.neural[0] - terms.kl[0].sum())
-    m, s = np.asarray(q.mean[0]).ravel(), np.asarray(q.var[0]).ravel()
-    gap = np.trace(precision_ * s) + (mean - m) @ precision_ @ (mean - m) - len(m)
-    gap = 0.5 * (gap - np.linalg.slogdet(precision_)[1] - np.log(s).sum())
+    m, s = np.asarray(q.mean[0]).ravel(), block_diag(*covariance(q)[0])
+    gap = np.trace(precision_ @ s) + (mean - m) @ precision_ @ (mean - m) - len(m)
+    gap = 0.5 * (gap - np.linalg.slogdet(precision_)[1] - np.linalg.slogdet(s)[1])
     assert gap > 0
     assert elbo == pytest.approx(evidence - gap, rel=1e-8)
 
 
-def test_with_one_latent_the_encoder_can_hold_the_exact_mean_and_the_best_variances():
+def test_with_one_latent_the_bound_can_be_the_exact_evidence():
     model, data, params = made(n_neural=1, neural_likelihood="normal")
     weighted = params.loadings / params.noise**2
     information = float((weighted @ params.loadings.T).item())
@@ -96,11 +119,12 @@ def test_with_one_latent_the_encoder_can_hold_the_exact_mean_and_the_best_varian
     limit = 5.0
     encoder = encoder._replace(shift=np.array([shift[0], limit * np.arctanh(shift[1] / limit)]))
     params = params._replace(encoder=encoder)
-    mean, precision_, _ = dense(model, params, data)
+    mean, precision_, evidence = dense(model, params, data)
     with precision.double():
-        _, q, _ = jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None)
-    np.testing.assert_allclose(np.asarray(q.mean[0, 0]), mean, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(np.asarray(q.var[0, 0]), 1 / np.diag(precision_), rtol=1e-8)
+        terms, q, _ = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+    np.testing.assert_allclose(q.mean[0, 0], mean, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(covariance(q)[0, 0], np.linalg.inv(precision_), rtol=1e-6, atol=1e-9)
+    assert float(terms.neural[0] - terms.kl[0].sum()) == pytest.approx(evidence, rel=1e-8)
 
 
 @pytest.mark.parametrize("likelihood", ["poisson", "normal"])
@@ -111,8 +135,10 @@ def test_the_program_has_the_density_whose_bound_is_climbed(likelihood):
     with precision.double():
         c = np.asarray(basis.prior_var(jnp.asarray(params.lengthscale), 1.0, model.alpha))
         zf = np.sqrt(c) * np.random.default_rng(2).normal(size=(SIZES[0], *c.shape))
-        z = bound.course_of(Coefficients(jnp.asarray(zf), jnp.zeros(zf.shape)), basis)
-        own = float(bound.neural_term(model, params, data, z).sum()) + float(density.log_prior(model, params))
+        sharp = Spread(jnp.zeros((*zf.shape, basis.F)), jnp.zeros(zf.shape[:2]))
+        z = bound.course_of(Coefficients(jnp.asarray(zf), sharp, jnp.asarray(c)), basis)
+        there = jax.tree.map(jnp.asarray, (params, data))
+        own = float(bound.neural_term(model, *there, z).sum()) + float(density.log_prior(model, params))
         own += float((-0.5 * zf**2 / c - 0.5 * np.log(2 * np.pi * c)).sum())
         own += float((-0.5 * (params.offset / 5) ** 2 - np.log(5 * np.sqrt(2 * np.pi))).sum())
         names = ("lengthscale", "loading_sd", "loadings", "offset")
