@@ -131,9 +131,9 @@ class MinibatchVI:
     Rate, decay, batch and patience are those of the specification of the GP-VAE, section 7; the others are ours.
     """
 
-    epochs: int = 600
+    epochs: int = 300
     batch: int = 20  # sequences, about: each epoch is cut into equal batches, whose remainder is left out in turn
-    learning_rate: float = 1e-3  # of Adam
+    learning_rate: float = 3e-3  # of Adam
     final_rate: float = 1e-4  # at the last epoch, after a cosine decay
     clip: float | int = 10.0  # largest norm of the gradient of the bound per sequence
     kl_epochs: int = 0  # over which the weight of the divergence rises from 0 to 1

@@ -21,6 +21,8 @@ def latent_rows(fit: Fit) -> Iterable[Row]:
     ell = np.asarray(fit.params.lengthscale)
     low, high = np.log(fit.model.bounds(time))
     place = (np.log(ell) - low) / (high - low)
+    superfluous = np.isin(names, superfluous_latents(fit))
+    worth = found["gain"].values.mean(axis=0) / np.maximum(kl, 1e-12)
     at_bound = (place < EDGE) | (place > 1 - EDGE)
     basis = fit.model.basis(time)
     error = max(basis.kernel_error(float(e)) for e in ell)
@@ -39,6 +41,13 @@ def latent_rows(fit: Fit) -> Iterable[Row]:
             f"<= {RATIO_COLLAPSED}",
             graded(float(ratio.max()), bool((ratio <= RATIO_COLLAPSED).all()), True),
             f"The data say next to nothing of {listed(ratio > RATIO_COLLAPSED)}: choose fewer latents.",
+        ),
+        Row(
+            "least gain of a latent over its divergence",
+            float(worth.min()),
+            ">= 1",
+            graded(float(worth.min()), not superfluous.any(), True),
+            f"{listed(superfluous)} cost more than they gain the likelihood: choose fewer latents.",
         ),
         Row(
             "length scales at a bound",
@@ -62,3 +71,13 @@ def collapsed_latents(fit: Fit) -> list[str]:
     found = fit.idata["latents"]
     kl, ratio = (found[name].values.mean(axis=0) for name in ("kl", "var_ratio"))
     return [str(n) for n in found["latent"].values[(kl < KL_COLLAPSED) & (ratio > RATIO_COLLAPSED)]]
+
+
+def superfluous_latents(fit: Fit) -> list[str]:
+    """Names of the latents that gain the likelihood of the training sequences less than their divergence costs.
+
+    The bound is higher without them. A latent too many is often superfluous long before it has collapsed.
+    """
+    found = fit.idata["latents"]
+    gain, kl = (found[name].values.mean(axis=0) for name in ("gain", "kl"))
+    return [str(n) for n in found["latent"].values[gain < kl]]

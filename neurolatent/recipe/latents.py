@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from neurolatent.diagnostics.latents import collapsed_latents
+from neurolatent.diagnostics.latents import collapsed_latents, superfluous_latents
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.ops.alignment import Alignment, align
 from neurolatent.ops.metrics import bits_per
@@ -19,7 +19,8 @@ MOST_CHANNELS = 8  # of behaviour with a figure of their own
 def trial_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, float]:
     """Figures of a GP-VAE; nothing of another model.
 
-    ``lengthscale.LATENT`` (bins), ``kl.LATENT`` (nats per training trial), ``collapsed`` (number of latents);
+    ``lengthscale.LATENT`` (bins), ``kl.LATENT`` and ``gain.LATENT`` (nats per training trial), ``collapsed`` and
+    ``superfluous`` (numbers of latents);
     on test trials ``bits_per_spike`` and ``reconstruction.r2`` given both modalities, ``cosmoothing.bits_per_spike`` of
     neurons told from the others, ``cross.bits_per_spike`` of spikes told from behaviour, ``cross.r2`` of behaviour told
     from spikes; where the recordings hold the true latents, ``r2.GROUP`` from the estimates of their own group,
@@ -31,7 +32,9 @@ def trial_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, floa
     names = [str(n).replace(" ", "_") for n in latents["latent"].values]
     figures = {f"lengthscale.{n}": float(v) for n, v in zip(names, fit.params.lengthscale, strict=True)}
     figures |= {f"kl.{n}": float(v) for n, v in zip(names, latents["kl"].values.mean(axis=0), strict=True)}
+    figures |= {f"gain.{n}": float(v) for n, v in zip(names, latents["gain"].values.mean(axis=0), strict=True)}
     figures["collapsed"] = float(len(collapsed_latents(fit)))
+    figures["superfluous"] = float(len(superfluous_latents(fit)))
     figures["test.elbo_per_bin"] = float(fit.score(test).sum()) / test.n_samples
     if fit.model.has_neural and fit.model.is_count:
         figures |= spike_figures(fit, train, test)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from neurolatent.diagnostics.latents import collapsed_latents
+from neurolatent.diagnostics.latents import collapsed_latents, superfluous_latents
 from neurolatent.ops.alignment import affine, align
 from neurolatent.plots.latents import Course, latent_against, latent_courses, leakage_matrix
-from neurolatent.report.blocks import Cell, Section, Table, Text, number
+from neurolatent.report.blocks import Cell, Section, Table, Text, number, plain
 from neurolatent.report.figures import Painter
 from neurolatent.report.material import Material
 
@@ -23,7 +23,7 @@ def latents_section(material: Material, painter: Painter) -> Section:
     """Table of the latents, and their courses over some sequences, group by group."""
     latents = names_of(material)
     groups = list(dict.fromkeys(name.split()[0] for name in latents))
-    blocks: list[Any] = [Text(_summary(material)), collapse_table(material)]
+    blocks: list[Any] = [Text(_summary(material)), Text(_bound(material)), collapse_table(material)]
     for group in groups:
         own = np.array([name.split()[0] == group for name in latents])
         blocks.append(_courses(material, painter, group, own))
@@ -72,30 +72,52 @@ def _summary(material: Material) -> str:
     )
 
 
+def _bound(material: Material) -> str:
+    """The bound in its terms, and whether it is that of a tempered posterior."""
+    told, weights = material.latents, np.asarray(material.fit.params.scaling.weights)
+    neural, behaviour = (told[f"log_likelihood_{name}"].values.mean() for name in ("neural", "behaviour"))
+    kl = float(told["kl"].values.sum(axis=1).mean())
+    said = (
+        f"Evidence lower bound per sequence of this page: {plain(float(neural + behaviour) - kl, 6)} nats, of which "
+        f"neural {plain(float(neural))}, behaviour {plain(float(behaviour))}, divergence {plain(-kl)}."
+    )
+    if (weights != 1).any():
+        said += f" It was climbed with weights {weights[0]:.3g} and {weights[1]:.3g}: the posterior is a tempered one."
+    return said
+
+
 def collapse_table(material: Material) -> Table:
     """Each latent: length scale, divergence, variances and verdict, on the training sequences."""
-    found, gone = material.fit.idata["latents"], collapsed_latents(material.fit)
-    columns = [found[name].values.mean(axis=0) for name in ("kl", "var_ratio", "mean_square")]
+    found = material.fit.idata["latents"]
+    gone, idle = collapsed_latents(material.fit), superfluous_latents(material.fit)
+    columns = [found[name].values.mean(axis=0) for name in ("kl", "gain", "var_ratio", "mean_square")]
+    width = material.recording.bin_width
     rows = []
     for place, name in enumerate(names_of(material)):
-        verdict = "warn" if name in gone else "pass"
+        word = "collapsed" if name in gone else "superfluous" if name in idle else "used"
         rows.append(
             [
                 Cell(name),
                 number(float(material.fit.params.lengthscale[place])),
+                number(float(material.fit.params.lengthscale[place] * width)),
                 *(number(float(column[place])) for column in columns),
-                Cell("collapsed" if name in gone else "used", kind=f"verdict {verdict}"),
+                Cell(word, kind=f"verdict {'pass' if word == 'used' else 'warn'}"),
             ]
         )
     heads = (
         "latent",
         "length scale (bins)",
+        f"length scale ({material.unit})",
         "divergence (nats per sequence)",
+        "gain (nats per sequence)",
         "posterior / prior variance",
         "mean square / prior variance",
         "verdict",
     )
-    said = "The latents over the training sequences. Collapsed is one with less than 0.1 nats and a ratio above 0.95."
+    said = (
+        "The latents over the training sequences. Collapsed is one with less than 0.1 nats and a ratio above 0.95, "
+        "superfluous one that gains the likelihood less than its divergence costs."
+    )
     return Table(said, heads, rows)
 
 

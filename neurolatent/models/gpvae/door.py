@@ -9,13 +9,11 @@ from jaxtyping import Bool, Float
 from neurolatent.checks import InputError, place
 from neurolatent.models.gpvae.params import Floats
 from neurolatent.models.protocols import ModelWarning, Selected
-from neurolatent.ops.fourier_gp import FourierBasis
 from neurolatent.ops.padding import pad, padded_length
 from neurolatent.recording import Recording
 
 LEAST_TIME = 5  # bins of a sequence
 FEW_SPIKES = 1  # of a neuron in all training sequences
-KERNEL_ERROR = 0.05  # above it the ends of a trial are tied together
 
 
 class GPVAEData(NamedTuple):
@@ -154,16 +152,4 @@ def _refuse_long(model: Any, recording: Recording, longest: int) -> None:
         raise InputError(
             f"{recording.title}: sequences of up to {longest} bins (padded) and {model.room} of room do not fit a "
             f"circle of {model.circle}. Raise circle, or leave it out."
-        )
-
-
-def warn_of_basis(basis: FourierBasis, ell: float, where: str) -> None:
-    """Warn where the basis cannot represent the kernel at the first length scale."""
-    error = basis.kernel_error(ell)
-    if error > KERNEL_ERROR:
-        warnings.warn(
-            f"{where}: the Fourier basis misses the covariance at a length scale of {ell:g} bins by {error:.2g}. "
-            "Raise longest, or lower minlens.",
-            ModelWarning,
-            stacklevel=2,
         )

@@ -221,7 +221,8 @@ class GPVAE:
         Along time: ``latents`` and ``latents_sd`` (latent), ``rates`` and ``rates_sd`` (neuron; Hz where the clock is
         in seconds, else per bin), ``reconstruction`` (output). Per sequence: ``log_evidence`` (the ELBO, a lower
         bound), its two expected log likelihoods, ``kl`` (latent; nats), ``mean_square`` of the posterior means relative
-        to the prior, and ``var_ratio``, the mean ratio of posterior to prior variance (near 1: collapsed).
+        to the prior, ``var_ratio``, the mean ratio of posterior to prior variance (near 1: collapsed), and ``gain``,
+        the nats by which the expected log likelihood falls where the decoders hear 0 in a latent's place.
         """
         return posterior_of(self, params, data)
 

@@ -27,6 +27,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "kl": ("latent",),
     "mean_square": ("latent",),
     "var_ratio": ("latent",),
+    "gain": ("latent",),
 }
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from neurolatent.compiling import compiled
-from neurolatent.models.gpvae.bound import predictor, terms_of
+from neurolatent.models.gpvae.bound import Course, behaviour_term, neural_term, predictor, terms_of
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
@@ -40,8 +40,21 @@ def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
         "kl": terms.kl,
         "mean_square": (q.mean**2).sum(axis=-1) / q.c.sum(axis=-1),
         "var_ratio": var_ratios(q).mean(axis=-1),
+        "gain": _gains(model, params, data, z, terms.neural + terms.behaviour),
     }
     return Latents(along, per_sequence)
+
+
+def _gains(model: Any, params: GPVAEParams, data: GPVAEData, z: Any, whole: Array) -> Float[Array, "sequences latent"]:
+    """How far the expected log likelihood falls where the decoders do not hear a latent."""
+
+    def without(latent: Array) -> Array:
+        heard = (jnp.arange(model.n_latents) != latent).astype(z.mean.dtype)
+        course = Course(z.mean * heard, z.var * heard)
+        neural = neural_term(model, params, data, course) if model.has_neural else jnp.zeros(())
+        return neural + (behaviour_term(model, params, data, course, None) if model.has_behaviour else 0.0)
+
+    return (whole - jax.lax.map(without, jnp.arange(model.n_latents))).T
 
 
 def _rates(model: Any, params: GPVAEParams, data: GPVAEData, z: Any) -> dict[str, Array]:

@@ -147,7 +147,7 @@ def test_the_program_has_the_density_whose_bound_is_climbed(likelihood):
         if likelihood == "normal":
             u = data._replace(y=(data.y - params.scaling.neural_centre) / params.scaling.neural_scale)
             own += float((np.log(params.scaling.neural_scale) * data.y_seen).sum())
-        program = handlers.substitute(model.numpyro_model, {"noise": params.noise})
+        program = handlers.substitute(model.numpyro_model, {"noise": jnp.asarray(params.noise)})
         total = float(log_density(program, (jax.tree.map(jnp.asarray, u),), {}, sites)[0])
     assert total == pytest.approx(own, rel=1e-6)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import neurolatent as nl
-from neurolatent.diagnostics.worth import worth_of_latents
-from tests.models.gpvae.recordings import gpfa_case
+from neurolatent.diagnostics.latents import superfluous_latents
+from tests.models.gpvae.recordings import gpfa_case, gpfa_fit
 
 
 @pytest.mark.slow
@@ -13,7 +13,8 @@ def test_a_latent_too_many_is_superfluous_and_gains_what_decoders_lose_without_i
     recording = gpfa_case()[0]
     test = recording.take(recording.ids[30:])
     fit = nl.fit(nl.GPFA(3), recording.take(recording.ids[:30]))
-    table, told = worth_of_latents(fit, test), fit.predict(test)
+    told = fit.predict(test)
+    gain = told["gain"].values.mean(axis=0)
     counts, params = test.signal("spikes").values, fit.params
 
     def expected(loadings: np.ndarray) -> float:
@@ -24,6 +25,8 @@ def test_a_latent_too_many_is_superfluous_and_gains_what_decoders_lose_without_i
         loadings = np.array(params.loadings)
         loadings[p] = 0.0
         lost = (expected(np.asarray(params.loadings)) - expected(loadings)) / test.n_sequences
-        assert table["gain"][p] == pytest.approx(lost, rel=1e-6, abs=1e-6)
-    assert table["superfluous"].tolist() == [False, False, True]
-    assert (table["gain"][:2] > 100).all()
+        assert gain[p] == pytest.approx(lost, rel=1e-6, abs=1e-6)
+    assert superfluous_latents(fit) == ["neural 2"]
+    assert (gain[:2] > 100).all()
+    assert nl.check(fit).verdict == "warn"
+    assert superfluous_latents(gpfa_fit()[0]) == []
