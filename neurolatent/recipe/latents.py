@@ -1,10 +1,14 @@
 """Figures of a model with continuous latents: against true latents, on spikes and behaviour of unseen trials."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from neurolatent.diagnostics.latents import collapsed_latents, superfluous_latents
+from neurolatent.fitting import fit
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.ops.alignment import Alignment, align
 from neurolatent.ops.metrics import bits_per
@@ -13,6 +17,8 @@ from neurolatent.result import Fit
 
 TRUTH = "latents"  # signal that holds true latents, with channels such as "shared 0"
 FOLDS = 5  # of neurons that are told from the others
+AS_WRITTEN = "as written"  # the recipe's own model among its arms
+IN_TABLE = ("r2.", "r2_all.", "bits_per_spike", "cosmoothing", "reconstruction.r2", "cross.r2", "superfluous")
 MOST_CHANNELS = 8  # of behaviour with a figure of their own
 
 
@@ -41,6 +47,22 @@ def trial_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, floa
     if fit.model.has_behaviour:
         figures |= behaviour_figures(fit, test)
     return figures | _truth_figures(fit, train, test)
+
+
+def fits_beside(
+    fitted: Fit, arms: Mapping[str, Any], train: Recording, test: Recording, steps: Any, seed: int
+) -> tuple[pd.DataFrame | None, dict[str, float]]:
+    """Figures of other models of continuous latents on the same data: a table beside the fit, and all by flat names."""
+    if not arms or not isinstance(fitted.model, GPVAE):
+        return None, {}
+    found = {AS_WRITTEN: trial_figures(fitted, train, test)}
+    for name, arm in arms.items():
+        found[name] = trial_figures(fit(arm.model, arm.recording, steps, arm.engine, seed), train, test)
+    rows = [
+        {"model": name, **{key: v for key, v in own.items() if key.startswith(IN_TABLE)}} for name, own in found.items()
+    ]
+    flat = {f"{name}.{key}": v for name, own in found.items() if name != AS_WRITTEN for key, v in own.items()}
+    return pd.DataFrame(rows), flat
 
 
 def spike_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, float]:

@@ -11,7 +11,7 @@ from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasTwoStages
+from neurolatent.models.protocols import HasBound, HasTwoStages
 from neurolatent.preparation import STEPS, Step
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
@@ -108,7 +108,7 @@ def plan_of(recipe: Recipe) -> Plan:
         refuse_horizon(test, signal, assessment.horizon, parts.model.order + 1, where)
     arms = {name: parts_of(arm, unknowing(parts.recording)) for name, arm in recipe.arms().items()}
     ahead = ahead_of(recipe.section("prognosis"), f"{recipe.name}: [prognosis]")
-    is_tested = test is not None and isinstance(parts.model, HasTwoStages)
+    is_tested = test is not None and isinstance(parts.model, (HasTwoStages, HasBound))
     if arms and assessment.folds is None and ahead is None and not is_tested:
         raise InputError(
             f"{recipe.name}: [arms] are compared on held-out units: add folds and edges to [test], or [prognosis]"

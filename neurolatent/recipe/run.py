@@ -15,6 +15,7 @@ from neurolatent.choices import Run
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
 from neurolatent.fitting import fit
+from neurolatent.models.protocols import HasBound
 from neurolatent.preparation import PreparationWarning, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
@@ -23,7 +24,7 @@ from neurolatent.prognostics.prognosis import prognose
 from neurolatent.recipe.decoding import decodes, methods_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
 from neurolatent.recipe.held_out import cross_validated, name_of
-from neurolatent.recipe.latents import trial_figures
+from neurolatent.recipe.latents import fits_beside, trial_figures
 from neurolatent.recipe.lives import Lives, lives_of, with_arm
 from neurolatent.recipe.network import network_figures, network_of
 from neurolatent.recipe.plan import Plan, plan_of, unknowing
@@ -94,6 +95,11 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
                     fitted, _method(recipe), plan.arms, plan.test, parts.steps, recipe.seed
                 )
                 figures |= decoded
+            if plan.test is not None and isinstance(fitted.model, HasBound):
+                comparison, beside = fits_beside(
+                    fitted, plan.arms, parts.recording, plan.test, parts.steps, recipe.seed
+                )
+                figures |= beside
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
             if plan.folds and not decodes(fitted):  # decoders have no one-state version; compare takes their folds

@@ -36,7 +36,7 @@ from neurolatent.ops.fourier_gp import FourierBasis
 from neurolatent.precision import in_double
 from neurolatent.recording import Recording
 
-BALANCE = 0.5  # of a larger modality, relative to its share; chosen on one simulated case (specification, section 5)
+BALANCE = 0.5  # of a larger behaviour, relative to its share; chosen on one simulated case (specification, section 5)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class GPVAE:
         encoder, behaviour_encoder: Hidden layers beside a linear map from a bin to what it says of its latents.
         decoder: Hidden layers from latents to behaviour; () for a linear decoder, whose bound is exact.
         combine: How two modalities tell a shared latent: ``mean`` of both posteriors, ``product`` of both messages.
-        likelihood_weights: ``balanced`` gives the smaller modality 1 and the larger one half of its share, ``none``
-            climbs the bound itself; or two numbers. Weights other than 1 give a tempered posterior.
+        likelihood_weights: ``balanced`` gives the neural signal 1, and behaviour with more entries (images) half of
+            their ratio; ``none`` climbs the bound itself; or two numbers. Other weights than 1 temper the posterior.
         lengthscale: First length scale (bins) of all latents, and median of its prior.
         lengthscale_spread: Standard deviation of the logarithm of the length scale under its prior.
         minlens: Shortest length scale (bins) that the basis represents in full; half of it is the lower bound.
@@ -156,8 +156,7 @@ class GPVAE:
             return float(self.likelihood_weights[0]), float(self.likelihood_weights[1])
         if self.likelihood_weights == "none" or not min(neural, behaviour):
             return 1.0, 1.0
-        small = min(neural, behaviour)
-        return tuple(1.0 if count == small else BALANCE * small / count for count in (neural, behaviour))  # type: ignore[return-value]
+        return 1.0, 1.0 if behaviour <= neural else BALANCE * neural / behaviour
 
     # --- the door ------------------------------------------------------------------------------------------------
 
