@@ -16,6 +16,7 @@ from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
 from neurolatent.plots.decoded import decoded_course
 from neurolatent.plots.dwell import Stays, dwell_times, stays_of
+from neurolatent.plots.latents import Course, latent_against, latent_courses, leakage_matrix
 from neurolatent.plots.of_fit import plot_unit
 from neurolatent.plots.raster import choice_strip, over_states, spike_raster
 from neurolatent.plots.remaining_life import fleet_overview, life_curve
@@ -27,6 +28,7 @@ from neurolatent.plots.unit import Fan, UnitView, alarm_line, forecast_fan, sign
 from neurolatent.plots.weights import connectome_maps, covariate_weights, weight_maps, weight_squares
 
 __all__ = [
+    "Course",
     "Fan",
     "Psychometric",
     "Pushed",
@@ -52,6 +54,9 @@ __all__ = [
     "forecast_fan",
     "held_out_curve",
     "house_style",
+    "latent_against",
+    "latent_courses",
+    "leakage_matrix",
     "life_curve",
     "objective_trace",
     "occupancy_bars",

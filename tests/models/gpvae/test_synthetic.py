@@ -41,6 +41,15 @@ def test_an_image_turns_as_rotate_turns_it():
     assert 0 < (small > 0).sum() < (still > 0).sum() / 4
 
 
+def test_a_single_image_tells_at_most_four_fifths_of_the_third_latent():
+    """Images show its size, not its sign: the best guess from one is E[g | |g|] = |g| tanh(|g| / 0.8)."""
+    g = 1 + np.sqrt(0.8) * np.random.default_rng(0).normal(size=1_000_000)
+    size = np.abs(g)
+    best = size * np.tanh(size / 0.8)
+    assert 0.78 < np.corrcoef(best, g)[0, 1] ** 2 < 0.80
+    assert np.corrcoef(np.clip(size, 0.3, 3), g)[0, 1] ** 2 < 0.80
+
+
 def test_gpfa_case_has_clock_rates_and_truth():
     made = gpfa_case(0)
     assert (made.n_sequences, made.bin_width, made.clock_unit) == (40, 0.02, "s")
