@@ -105,6 +105,8 @@ MODELS: dict[str, Callable[[], Subject]] = {
     "gpvae, both": gpvae(n_neural=1, n_shared=1, n_behaviour=1),
 }
 
+LONG = {"gpvae, behaviour", "gpvae, both"}  # networks take long to compile
+
 EXEMPT: dict[tuple[str, str], str] = {
     ("permuting labels changes nothing", "arphmm, left to right"): "its states are told apart by their order",
     ("another unit shifts the density", "hmmglm, counts"): "counts have no unit",
@@ -171,7 +173,8 @@ def law(words: str) -> Callable[[Callable], Callable]:
 
     def mark(function: Callable) -> Callable:
         names = [name for name in MODELS if (words, name) not in EXEMPT]
-        return pytest.mark.parametrize("name", names)(function)
+        slow = {name: (pytest.mark.slow,) if name in LONG else () for name in names}
+        return pytest.mark.parametrize("name", [pytest.param(n, marks=slow[n], id=n) for n in names])(function)
 
     return mark
 
