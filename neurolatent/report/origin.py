@@ -32,7 +32,7 @@ def comparison_section(table: pd.DataFrame, painter: Painter) -> Section:
         [Cell(arm), *(_cell(value) for value in values)]
         for arm, values in zip(arms, table[rest].itertuples(index=False), strict=True)
     ]
-    head = (str(text[0]) if text else "arm", *(str(c).replace("_", " ") for c in rest))
+    head = (str(text[0]) if text else "arm", *(str(c).replace("_", " ").replace(".", " ") for c in rest))
     blocks: list[Any] = [Table("Arms side by side.", head, rows, is_sortable=True)]
     for name in figures_of(table)[:MOST_PANELS]:
         found = ", ".join(f"{arm} {value:.4g}" for arm, value in zip(arms, table[name], strict=True))
