@@ -10,12 +10,13 @@ from neurolatent.choices import EM, NUTS, SVI, TwoStage
 from neurolatent.models import hmmglm
 from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.models.dkf import DKF, StatePrior
+from neurolatent.models.dkf.motion import MOTIONS, Motion
 from neurolatent.models.regressors import REGRESSORS
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one, so no two may share a name.
 KINDS: tuple[type, ...] = (
-    *(ARPHMM, ARPrior, DKF, StatePrior, *hmmglm.CHOICES, *REGRESSORS.values()),
+    *(ARPHMM, ARPrior, DKF, StatePrior, Motion, *MOTIONS.values(), *hmmglm.CHOICES, *REGRESSORS.values()),
     *(EM, NUTS, SVI, TwoStage),
     *STEPS.values(),
 )

@@ -64,7 +64,7 @@ class DKF:
             ``TwoStage(state_draws=...)`` in closed form or by NUTS or SVI on :meth:`numpyro_model`.
         memory: False lets a bin tell nothing of the next (A = 0, innovation S): the regression alone, with its noise.
         motion: A known function by which the state moves before the learned A, see
-            :class:`neurolatent.models.dkf.motion.Motion`; None for a linear state. It has no stream and no draws.
+            :class:`neurolatent.models.dkf.motion.Motion`; None for a linear state. It has no draws.
         process_scale: Divides the innovation; above 1 the decoded course is smoother.
         bins_before, bins_after: Neighbouring bins whose inputs count too. A stream allows none after.
         centre: Decode about the mean of the training target, not about zero.
@@ -120,7 +120,7 @@ class DKF:
     @property
     def has_stream(self) -> bool:
         """Whether bins can be decoded as they come."""
-        return not self.bins_after and self.motion is None and not isinstance(self.regression, HasOwnFilter)
+        return not self.bins_after and not isinstance(self.regression, HasOwnFilter)
 
     @property
     def unfit_engines(self) -> Mapping[str, str]:
