@@ -16,7 +16,7 @@ Harrison (2020), Neural Computation 32(5):969-1017.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -130,6 +130,17 @@ class DKF:
         return dict.fromkeys(
             ("NUTS", "SVI"), "a state that moves by a function is not drawn: leave motion or draws out"
         )
+
+    @property
+    def skipped(self) -> int:
+        """Bins at the start of each sequence that are conditioned on: none."""
+        return 0
+
+    @property
+    def evidence_basis(self) -> "DKF":
+        """The model without its choices of how the state moves; the evidence is relative to all that is left."""
+        still = {"state_prior": StatePrior(), "memory": True, "motion": None, "process_scale": 1.0}
+        return replace(self, **still, stationary="consistent", stabilise=False)
 
     def guard_count(self, outputs: int) -> float:
         """Rows' worth of the mean covariance in a local one."""
