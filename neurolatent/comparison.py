@@ -11,6 +11,7 @@ import xarray as xr
 
 from neurolatent.checks import InputError
 from neurolatent.choices import SVI
+from neurolatent.models.protocols import RelativeEvidence
 from neurolatent.preparation import replay
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
@@ -88,19 +89,21 @@ def compare(fits: Mapping[str, Fit] | Sweep, recording: Any = None) -> pd.DataFr
     different orders are scored on the same samples: those that the highest order leaves.
     Without one, fits with draws are ranked by the leave-one-sequence-out estimate of PSIS-LOO on the sequences that
     they were fitted to; ``worst_k`` is the largest Pareto k, and above 0.7 the estimate is not to be trusted.
+    Decoders (DKF) compare on a recording only, and only in how their state moves.
 
     Args:
         fits: Fits by name, or a Sweep.
         recording: Held-out data; whatever :meth:`Recording.of` takes.
 
     Raises:
-        InputError: Nothing to rank by, or fits whose scores do not compare: of different signals, sequences or
-            preparations, or, without a recording, fitted to different data or under different knowledge.
+        InputError: Nothing to rank by, or fits whose scores do not compare: of different signals, sequences,
+            preparations or regressions, or, without a recording, fitted to different data or under different knowledge.
     """
     named = dict(_named(fits))
     if not named:
         raise InputError("compare needs at least one fit")
     _refuse_different(named, "signal", "channels")
+    _refuse_relative(named, on_training=recording is None)
     if len({to_json(encode(fit.prepare)) for fit in named.values()}) > 1:
         raise InputError("the fits prepare the data in different ways, so that their scores do not compare")
     if recording is None:
@@ -140,6 +143,28 @@ def _refuse_different(fits: Mapping[str, Fit], *facts: str) -> None:
                 f"the fits {first!r} and {other[0]!r} differ in {fact} ({values[first]!r} and {values[other[0]]!r}), "
                 "so that their scores do not compare."
             )
+
+
+def _refuse_relative(fits: Mapping[str, Fit], *, on_training: bool) -> None:
+    """Refuse decoders whose evidences are relative to different regressions, or to data that their draws never saw."""
+    relative = {name: fit.model for name, fit in fits.items() if isinstance(fit.model, RelativeEvidence)}
+    if not relative:
+        return
+    if on_training:
+        raise InputError(
+            f"{next(iter(relative))!r} learned how its state moves from known states, not from its inputs, so that to "
+            "leave out a sequence by the evidence of its inputs means nothing. Pass a recording that the fits have not "
+            "seen, or compare errors on folds: 'neurolatent compare RECIPE --over ...'."
+        )
+    bases = {name: getattr(fit.model, "evidence_basis", None) for name, fit in fits.items()}
+    first = next(iter(bases))
+    other = [name for name, basis in bases.items() if basis != bases[first]]
+    if other:
+        raise InputError(
+            f"{first!r} and {other[0]!r} decode by different regressions or rules, and the evidence of a decoder says "
+            "what filtering adds to its own regression. Compare their errors: 'neurolatent compare RECIPE --over "
+            "model.regressor=ridge,gp'. Choices of how the state moves do compare."
+        )
 
 
 def _held_out(fits: Mapping[str, Fit], recording: Recording) -> dict[str, xr.DataArray]:

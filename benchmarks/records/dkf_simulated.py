@@ -28,7 +28,8 @@ import numpy as np
 from neurolatent import precision
 from neurolatent.compiling import compiled
 from neurolatent.models.dkf.filtering import How, Measured, information
-from neurolatent.models.dkf.synthetic import LinearMixture, Told, course, state_model, turned
+from neurolatent.models.dkf.motion import Turning
+from neurolatent.models.dkf.synthetic import LinearMixture, Told, course, state_model
 from neurolatent.models.dkf.synthetic_binary import BinaryMixture
 from neurolatent.ops.indefinite import Rule
 from neurolatent.ops.kalman import Dynamics, kalman_filter
@@ -40,7 +41,7 @@ HERE = Path(__file__).parent
 SEED, LATENT, CHANNELS, PARTICLES = 0, 10, (1, 3, 10, 32, 100, 316, 1000), 1000
 BESIDE = (10, 100)  # channels at which the particle filter runs
 EXPERIMENTS = {"mixture": (LinearMixture, False), "binary": (BinaryMixture, False), "turning": (LinearMixture, True)}
-STATE = state_model(LATENT)
+STATE, TURNED = state_model(LATENT), Turning()
 
 
 @compiled(static=(0, 1))
@@ -52,7 +53,7 @@ def discriminative(rule: Rule | None, turns: bool, told: Told) -> tuple:  # noqa
     said, _ = information(How(rule, True), dynamics.cov, Measured(*told, jnp.ones(len(told.mean), bool)))
     if not turns:
         return kalman_filter(dynamics, said.seen).mean, said.indefinite.mean()
-    moving = Moving(lambda z: dynamics.transition @ turned(z), dynamics.innovation, dynamics.mean, dynamics.cov)
+    moving = Moving(lambda z: dynamics.transition @ TURNED(z), dynamics.innovation, dynamics.mean, dynamics.cov)
     return filter_told(moving, said.seen, push=unscented).mean, said.indefinite.mean()
 
 
@@ -62,7 +63,7 @@ def particles(observed, turns: bool):
     noise = lambda key: jax.random.normal(key, (PARTICLES, LATENT))  # noqa: E731
 
     def move(key, points):
-        return (turned(points) if turns else points) @ STATE.transition.T + noise(key) @ root.T
+        return (TURNED(points) if turns else points) @ STATE.transition.T + noise(key) @ root.T
 
     @jax.jit
     def run(key, x):

@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.infer.util import constrain_fn
 
+from neurolatent.checks import InputError
 from neurolatent.choices import EM, Run, TwoStage
 from neurolatent.compiling import compiled, on_device
 from neurolatent.engines import em, twostage
@@ -27,6 +28,11 @@ class Start(NamedTuple):
 
 def at_mode(settings: EM | TwoStage, model: HasDensity, data: Data, key: PRNGKeyArray) -> Start:
     """Run EM or the two stages, whichever the model learns by, and look at the density around what they found."""
+    if isinstance(settings, TwoStage) and settings.calibrate:
+        raise InputError(
+            "calibrate=True in the start of a sampler would calibrate the state model before it is drawn. Use "
+            "TwoStage(calibrate=True, state_draws=200), whose draws are exact and calibrated as a mixture."
+        )
     if isinstance(model, HasTwoStages):
         mode = twostage.run(settings if isinstance(settings, TwoStage) else TwoStage(), model, data, key)
     else:

@@ -218,6 +218,16 @@ class DrawsPart(Protocol):
 
 
 @runtime_checkable
+class RelativeEvidence(Protocol):
+    """Its evidence is that of its inputs less what single bins tell, so that it compares under one regression only."""
+
+    @property
+    def evidence_basis(self) -> Any:
+        """What must be equal in two models whose evidences are to compare."""
+        ...
+
+
+@runtime_checkable
 class Degrades(Protocol):
     """Its states can be those of a unit on its way to a failure: fleets and remaining lives can be told."""
 

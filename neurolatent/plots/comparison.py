@@ -49,6 +49,7 @@ def comparison_dots(
     ax.set_yticks(rows, labels)
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.margins(x=0.08)
+    ax.locator_params(axis="x", nbins=5)  # long numbers would run into each other
     ax.set_xlabel(with_unit(label or figure.replace("_", " "), unit))
     ax.grid(visible=False, axis="y")
     return ax

@@ -39,7 +39,9 @@ def decoded_course(
     ax.fill_between(at, centre - half, centre + half, facecolor=ACCENT, alpha=0.2, linewidth=0, label=band)
     if truth is not None and np.isfinite(np.asarray(truth, float)).any():
         ax.plot(at, np.asarray(truth, float), color=INK, linewidth=1.0, label="true")
-    ax.plot(at, centre, color=ACCENT, label="decoded")
+    ax.plot(
+        at, centre, color=ACCENT, linewidth=2.2, alpha=0.75, label="decoded"
+    )  # thick: told from the truth in grey too
     if skipped is not None and np.asarray(skipped, bool).any():
         low = ax.get_ylim()[0]
         gone = np.asarray(skipped, bool)

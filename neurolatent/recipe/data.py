@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from neurolatent.checks import InputError, whole_number
+from neurolatent.checks import InputError, did_you_mean, whole_number
 from neurolatent.compiling import key_of
 from neurolatent.loaders import READERS, SUFFIXES, load
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
+from neurolatent.models.dkf.experiments import EXPERIMENTS
 from neurolatent.precision import in_double
+from neurolatent.recipe.experiments import experiment_of
+from neurolatent.recipe.network import NAME as NETWORK
 from neurolatent.recipe.network import network_of
 from neurolatent.recipe.objects import build, convert, expect_table, refuse_unknown
-from neurolatent.recipe.trials import trials_of
+from neurolatent.recipe.trials import CASES, trials_of
 from neurolatent.recording import EndOfLife, Recording
 
 OURS = (
@@ -44,10 +47,7 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
         raise InputError(f"{where}: either 'path' or 'simulate' is needed")
     if "simulate" in table:
         refuse_unknown(table, [key for key in OURS if key not in ("path", "format")], where)
-        wanted, at = expect_table(table["simulate"], f"{where}.simulate"), f"{where}.simulate"
-        network = network_of(wanted, at)
-        recording = trials_of(wanted, at) if network is None else network.recording
-        recording = simulated(wanted, at, seed) if recording is None else recording
+        recording = _drawn(expect_table(table["simulate"], f"{where}.simulate"), f"{where}.simulate", seed)
     else:
         recording = _loaded(table, where)
     if "take" in table:
@@ -62,6 +62,19 @@ def recording_of(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     for key, step in (("min_spikes", Recording.spiking), ("blocks", Recording.blocks)):
         recording = step(recording, convert(table[key], int, f"{where}.{key}")) if key in table else recording
     return recording
+
+
+def _drawn(table: Mapping[str, Any], where: str, seed: int) -> Recording:
+    """A named simulation, or one of a model with parameters that stand in the recipe."""
+    if "name" not in table:
+        return simulated(table, where, seed)
+    made, trials = network_of(table, where) or experiment_of(table, where), trials_of(table, where)
+    if made is None and trials is None:
+        names = [NETWORK, *EXPERIMENTS, *CASES]
+        raise InputError(
+            f"{where}: there is no simulation {table['name']!r}. {did_you_mean(str(table['name']), names)}"
+        )
+    return made.recording if trials is None else trials
 
 
 def _loaded(table: Mapping[str, Any], where: str) -> Recording:

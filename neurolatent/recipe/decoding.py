@@ -1,7 +1,7 @@
 """Recipes of models that decode a signal: figures on held-out data, other methods beside it, tables of new data."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,25 +41,37 @@ def decoding_figures(fitted: Fit, recording: Recording) -> dict[str, float]:
     known = signal.observed.all(axis=1)
     if not known.any():
         return {}
-    truth, names = signal.values[known].astype(float), [str(n) for n in told["feature"].values]
-    mean, cov = told["filtered_mean"].values[known], told["filtered_cov"].values[known]
+    told = {str(name): values.values[known] for name, values in told.items() if values.dims[:1] == ("sample",)}
+    truth = signal.values[known].astype(float)
+    figures = beliefs_figures(truth, told, signal.names)
+    spread = float(fitted.params.scaling.spread)
+    if spread != 1.0 and fitted.draws is None:  # of a mixture the factor is not that of the whole covariance
+        narrow = told["filtered_cov"] / spread
+        figures["coverage95.before"] = decoding.ellipse_coverage(truth, told["filtered_mean"], narrow, LEVEL)
+    return figures | _seconds_per_step(fitted, recording)
+
+
+def beliefs_figures(truth: np.ndarray, told: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, float]:
+    """The figures that need no fit, of bins whose truth is known.
+
+    Args:
+        truth: (bins, outputs).
+        told: By the names of a posterior of the DKF, along the same bins.
+        names: Of the outputs.
+    """
+    mean = told["filtered_mean"]
     figures = _errors(truth, mean)
     r2, linear = decoding.r_squared(truth, mean), decoding.correlation(truth, mean)
     figures |= {"r2": float(r2.mean())} | {f"r2.{n}": float(v) for n, v in zip(names, r2, strict=True)}
     figures |= {f"correlation.{n}": float(v) for n, v in zip(names, linear, strict=True)}
-    figures["coverage95"] = decoding.ellipse_coverage(truth, mean, cov, LEVEL)
-    spread = float(fitted.params.scaling.spread)
-    if spread != 1.0:
-        figures["coverage95.before"] = decoding.ellipse_coverage(truth, mean, cov / spread, LEVEL)
+    figures["coverage95"] = decoding.ellipse_coverage(truth, mean, told["filtered_cov"], LEVEL)
     if "effective_particles" in told:
-        figures["effective_particles"] = float(told["effective_particles"].values[known].mean())
-    for name in ("indefinite", "skipped"):
-        figures[f"{name}_share"] = float(told[name].values[known].mean())
+        figures["effective_particles"] = float(told["effective_particles"].mean())
+    figures |= {f"{name}_share": float(told[name].mean()) for name in ("indefinite", "skipped") if name in told}
     for name, other in (("smoothed", "smoothed_mean"), ("unfiltered", "regressed_mean")):
-        heard = np.isfinite(told[other].values[known]).all(axis=1)
-        errors = _errors(truth[heard], told[other].values[known][heard])
-        figures |= {f"{name}.{key}": value for key, value in errors.items()}
-    return figures | _seconds_per_step(fitted, recording)
+        heard = np.isfinite(told[other]).all(axis=1)
+        figures |= {f"{name}.{key}": value for key, value in _errors(truth[heard], told[other][heard]).items()}
+    return figures
 
 
 def _errors(truth: np.ndarray, mean: np.ndarray) -> dict[str, float]:
@@ -86,18 +98,28 @@ def _seconds_per_step(fitted: Fit, recording: Recording) -> dict[str, float]:
 
 
 def methods_beside(
-    fitted: Fit, first: str, arms: Mapping[str, Any], test: Recording, steps: Any, seed: int
+    fitted: Fit,
+    first: str,
+    arms: Mapping[str, Any],
+    test: Recording,
+    steps: Any,
+    seed: int,
+    known: Mapping[str, dict[str, float]],
 ) -> tuple[pd.DataFrame | None, dict[str, float]]:
     """Figures of a fit and of other methods on the same test data: a table of the chief ones, and all by flat names.
 
     Args:
         first: Name of the fit in the table; in the flat names it has none.
         arms: Name to the parts of a recipe.
+        known: Name to the figures of what needs no fit.
     """
     figures = decoding_figures(fitted, test)
     rows, flat = [_row(first, figures)], dict(figures)
-    for name, arm in arms.items():
-        other = decoding_figures(fit(arm.model, arm.recording, steps, arm.engine, seed), test)
+    learned = {
+        name: decoding_figures(fit(arm.model, arm.recording, steps, arm.engine, seed), test)
+        for name, arm in arms.items()
+    }
+    for name, other in {**learned, **known}.items():
         rows.append(_row(name, other))
         flat |= {f"{name}.{key}": value for key, value in other.items()}
     alone = {key.removeprefix("unfiltered."): v for key, v in figures.items() if key.startswith("unfiltered.")}

@@ -22,6 +22,7 @@ from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import prognose
 from neurolatent.recipe.decoding import decodes, methods_beside
+from neurolatent.recipe.experiments import exact_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
 from neurolatent.recipe.held_out import cross_validated, name_of
 from neurolatent.recipe.latents import fits_beside, trial_figures
@@ -91,8 +92,9 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
             comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
             figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
             if plan.test is not None and decodes(fitted):
+                known = exact_beside(plan.simulated, plan.test)
                 comparison, decoded = methods_beside(
-                    fitted, _method(recipe), plan.arms, plan.test, parts.steps, recipe.seed
+                    fitted, _method(recipe), plan.arms, plan.test, parts.steps, recipe.seed, known
                 )
                 figures |= decoded
             if plan.test is not None and isinstance(fitted.model, HasBound):

@@ -14,6 +14,7 @@ from neurolatent.report.material import Material
 
 SHOWN = 200  # bins of the stretch that is drawn
 MOST_OUTPUTS = 4
+MOST_SOURCES = 6  # outputs whose transition fits in a table
 HALF = (4.4, 3.2)  # inches: two pictures stand side by side
 
 
@@ -24,7 +25,10 @@ def decoded_section(material: Material, painter: Painter) -> Section:
     told, part = material.latents, stretch(material)
     signal = material.fit.facts["signal"]
     unit = material.recording.signals[signal].units if signal in material.recording.signals else ""
-    for place, output in enumerate(_outputs(material)[:MOST_OUTPUTS]):
+    outputs = _outputs(material)
+    if len(outputs) > MOST_OUTPUTS:
+        blocks.append(Text(f"Drawn are the first {MOST_OUTPUTS} of {len(outputs)} outputs."))
+    for place, output in enumerate(outputs[:MOST_OUTPUTS]):
         mean, sd = (told[f"filtered_{name}"].values[part, place] for name in ("mean", "sd"))
         course = functools.partial(
             decoded_course,
@@ -68,14 +72,19 @@ def errors(material: Material, known: np.ndarray) -> Table:
 
 
 def stretch(material: Material) -> slice:
-    """The bins that are drawn: those of the first sequences in which the decoded signal varies most."""
+    """The bins that are drawn: those of the first sequence in which the decoded signal varies most about its mean."""
     ids = material.latents["sample_sequence"].values
     first = int(np.argmax(ids != ids[0])) if (ids != ids[0]).any() else len(ids)
-    motion = np.square(material.latents["filtered_mean"].values[:first]).sum(axis=1)
-    if first <= SHOWN:
-        return slice(0, first)
-    window = np.convolve(motion, np.ones(SHOWN), mode="valid")
-    begin = int(np.argmax(window))
+    return liveliest(material.latents["filtered_mean"].values[:first])
+
+
+def liveliest(course: np.ndarray) -> slice:
+    """The bins of a course (bins, outputs) in which it varies most, each output by its own size."""
+    if len(course) <= SHOWN:
+        return slice(0, len(course))
+    scaled = (course - course.mean(axis=0)) / np.maximum(course.std(axis=0), 1e-300)
+    windows = np.lib.stride_tricks.sliding_window_view(scaled, SHOWN, axis=0)
+    begin = int(np.argmax(windows.var(axis=-1).sum(axis=1)))
     return slice(begin, begin + SHOWN)
 
 
@@ -90,7 +99,7 @@ def honesty_section(material: Material, painter: Painter) -> list[Section]:
     ellipses = decoding.ellipse_coverage(truth, mean, cov, 0.95)
     spread = float(material.fit.params.scaling.spread)
     said = f"The 95 % ellipses hold {ellipses:.1%} of {len(truth)} true states."
-    if spread != 1:
+    if spread != 1 and material.fit.draws is None:  # of a mixture the factor is not that of the whole covariance
         before = decoding.ellipse_coverage(truth, mean, cov / spread, 0.95)
         said += f" Before the calibration, which widened them by {np.sqrt(spread):.2f}, it was {before:.1%}."
     curve = painter.picture(
@@ -110,20 +119,33 @@ def honesty_section(material: Material, painter: Painter) -> list[Section]:
 
 def state_section(material: Material) -> Section:
     """How the state moves by itself, and how far the regression is off."""
-    params, outputs = material.fit.params, _outputs(material)
+    params, outputs, motion = material.fit.params, _outputs(material), material.fit.model.motion
+    sources, values = _sources(params.state.transition, outputs)
     rows = [
         [
             Cell(output),
-            *(number(v) for v in params.state.transition[place]),
+            *(number(v) for v in values[place]),
             number(float(np.sqrt(params.state.innovation[place, place]))),
             number(float(np.sqrt(params.state.stationary[place, place]))),
             number(float(np.sqrt(params.noise.mean[place, place]))),
         ]
         for place, output in enumerate(outputs)
     ]
-    columns = ("output", *(f"from {o}" for o in outputs), "innovation sd", "long-run sd", "sd of the regression")
+    columns = ("output", *sources, "innovation sd", "long-run sd", "sd of the regression")
     said = "How each output follows from the bin before, what is new in each bin, and how far the regression is off."
+    said += "" if motion is None else f" Before this step the state is moved by {motion.function} ({motion.push})."
     return Section("state", "How the state moves", [Table(said, columns, rows)])
+
+
+def _sources(transition: np.ndarray, outputs: list[str]) -> tuple[list[str], np.ndarray]:
+    """Columns of what an output is made of: all outputs, or of many itself and the range of the others."""
+    if len(outputs) <= MOST_SOURCES:
+        return [f"from {o}" for o in outputs], transition
+    others = transition[~np.eye(len(outputs), dtype=bool)].reshape(len(outputs), -1)
+    own = np.diag(transition)
+    return ["from itself", "least from another", "most from another"], np.stack(
+        [own, others.min(axis=1), others.max(axis=1)], axis=1
+    )
 
 
 def _known(material: Material) -> np.ndarray:

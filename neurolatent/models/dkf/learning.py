@@ -17,6 +17,7 @@ from neurolatent.models.dkf.state_prior import state_draws, state_posterior
 from neurolatent.models.regressors import LinearObservation, Regressor
 
 LEAST_RESIDUALS = 50
+MOST_DRAWS = 40  # of the state model in a calibration, as in a prediction
 
 
 @runtime_checkable
@@ -69,10 +70,18 @@ def learn(choices: Any, regressor: Regressor, stages: Stages, data: DKFData, gen
         draws = state_draws(family, stages.state_draws, scaling.target_scale, generator)
         params = choices.under(params, StateDraws(*(leaf.mean(axis=(0, 1)) for leaf in draws)))
     if stages.calibrate:
-        found = calibrate(choices, regressor, stages.folds, params, data, rows, Seen(second, generator))
+        sets = [params] if draws is None else [choices.under(params, one) for one in _thinned(draws)]
+        found = calibrate(choices, regressor, stages.folds, sets, data, rows, Seen(second, generator))
         params = params._replace(scaling=scaling._replace(spread=np.asarray(found.factor)))
         statistics = found._asdict()
     return Learned(params, statistics, draws)
+
+
+def _thinned(draws: StateDraws) -> list[StateDraws]:
+    """Some of the draws, evenly: as many as a prediction is averaged over."""
+    count = len(draws.transition[0])
+    picks = np.unique(np.linspace(0, count - 1, MOST_DRAWS).astype(int))
+    return [StateDraws(*(leaf[0, pick] for leaf in draws)) for pick in picks]
 
 
 def _state(choices: Any, scaling: Scaling, data: DKFData, centred: np.ndarray) -> StateModel:

@@ -16,7 +16,7 @@ Harrison (2020), Neural Computation 32(5):969-1017.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -64,7 +64,7 @@ class DKF:
             ``TwoStage(state_draws=...)`` in closed form or by NUTS or SVI on :meth:`numpyro_model`.
         memory: False lets a bin tell nothing of the next (A = 0, innovation S): the regression alone, with its noise.
         motion: A known function by which the state moves before the learned A, see
-            :class:`neurolatent.models.dkf.motion.Motion`; None for a linear state. It has no stream and no draws.
+            :class:`neurolatent.models.dkf.motion.Motion`; None for a linear state. It has no draws.
         process_scale: Divides the innovation; above 1 the decoded course is smoother.
         bins_before, bins_after: Neighbouring bins whose inputs count too. A stream allows none after.
         centre: Decode about the mean of the training target, not about zero.
@@ -120,7 +120,7 @@ class DKF:
     @property
     def has_stream(self) -> bool:
         """Whether bins can be decoded as they come."""
-        return not self.bins_after and self.motion is None and not isinstance(self.regression, HasOwnFilter)
+        return not self.bins_after and not isinstance(self.regression, HasOwnFilter)
 
     @property
     def unfit_engines(self) -> Mapping[str, str]:
@@ -130,6 +130,17 @@ class DKF:
         return dict.fromkeys(
             ("NUTS", "SVI"), "a state that moves by a function is not drawn: leave motion or draws out"
         )
+
+    @property
+    def skipped(self) -> int:
+        """Bins at the start of each sequence that are conditioned on: none."""
+        return 0
+
+    @property
+    def evidence_basis(self) -> "DKF":
+        """The model without its choices of how the state moves; the evidence is relative to all that is left."""
+        still = {"state_prior": StatePrior(), "memory": True, "motion": None, "process_scale": 1.0}
+        return replace(self, **still, stationary="consistent", stabilise=False)
 
     def guard_count(self, outputs: int) -> float:
         """Rows' worth of the mean covariance in a local one."""

@@ -1,7 +1,8 @@
 """One bin at a time: the same filter in NumPy, since at a few outputs calling a compiled program costs more than it.
 
 Nothing is kept of the past but the belief and, where neighbouring bins count, their inputs. With a constant noise the
-covariance settles; from then on a step is two small products, until a bin is skipped.
+covariance settles; from then on a step is two small products, until a bin is skipped. A state that moves by a function
+is predicted by one small compiled program.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from scipy.linalg.lapack import dgesv  # type: ignore[attr-defined]
 
 from neurolatent.checks import InputError
 from neurolatent.models.dkf.information import Informant, informant
+from neurolatent.models.dkf.motion import OneStep
 from neurolatent.models.dkf.params import DKFParams
 
 SETTLED = 1e-15  # relative change of the covariance in one bin that counts as none
@@ -45,6 +47,7 @@ class Stepper(NamedTuple):
     regress: Callable[[np.ndarray], np.ndarray]  # a row of scaled inputs to a state in units
     inform: Informant
     limits: tuple[float | int | None, float | int | None]  # saturate, outlier
+    one_step: OneStep | None  # of a belief, where the state moves by a function
 
 
 def stepper(choices: Any, params: DKFParams) -> Stepper:
@@ -56,11 +59,10 @@ def stepper(choices: Any, params: DKFParams) -> Stepper:
     if choices.bins_after:
         raise InputError(f"a stream cannot know the next {choices.bins_after} bins: fit with bins_after=0")
     if not choices.has_stream:
-        what = choices.regression if choices.motion is None else "a state that moves by a function"
-        raise InputError(f"{what} is filtered over whole recordings and has no stream: call predict")
+        raise InputError(f"{choices.regression} filters whole recordings and has no stream: call predict")
     unit = np.sqrt(np.diagonal(params.state.stationary))
     square = np.outer(unit, unit)
-    scale, regressor = params.scaling.target_scale / unit, choices.regression
+    scale, regressor, motion = params.scaling.target_scale / unit, choices.regression, choices.motion
     return Stepper(
         params,
         len(params.scaling.input_centre) // (choices.bins_before + 1),
@@ -72,6 +74,7 @@ def stepper(choices: Any, params: DKFParams) -> Stepper:
         lambda row: regressor.predict(params.regressor, row)[0] * scale,
         informant(choices, params, square),
         (choices.saturate, choices.outlier),
+        None if motion is None else motion.one_step(params.state, unit, params.scaling.target_centre),
     )
 
 
@@ -95,12 +98,12 @@ def stream_step(made: Stepper, state: StreamState, x: Any) -> StreamState:
         raise InputError(f"a bin of this stream has {made.n_inputs} inputs, got the shape {latest.shape}")
     window = (*state.window, latest)
     row = scaled_row(made, np.concatenate(window) if made.before else latest)
-    mean, cov = (made.transition @ state.belief, None) if state.begun else (state.belief, state.spread)
+    is_first, (mean, cov) = not state.begun, _before(made, state)
     state = state._replace(window=window[1:] if made.before else (), begun=True)
     if row is None:
         cov = _moved(made, state.spread) if cov is None else cov
         return _told(made, mean, cov, state._replace(indefinite=False, skipped=True, gain=None))
-    said = made.inform(row, made.regress(row), cov is not None)
+    said = made.inform(row, made.regress(row), is_first)
     surprise = said.shift - said.precision @ mean
     if state.gain is not None and cov is None:
         belief = mean + state.gain @ surprise
@@ -108,9 +111,22 @@ def stream_step(made: Stepper, state: StreamState, x: Any) -> StreamState:
         return state._replace(mean=told, belief=belief, skipped=False)
     cov = _moved(made, state.spread) if cov is None else cov
     after = _posterior(cov, said.precision)
-    is_settled = said.is_constant and np.abs(after - state.spread).max() <= SETTLED * np.abs(after).max()
+    is_settled = (
+        said.is_constant
+        and made.one_step is None
+        and np.abs(after - state.spread).max() <= SETTLED * np.abs(after).max()
+    )
     state = state._replace(indefinite=said.indefinite, skipped=False, gain=after if is_settled else None)
     return _told(made, mean + after @ surprise, after, state)
+
+
+def _before(made: Stepper, state: StreamState) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean and covariance before a bin; None for one that follows from the last by two products, if it is needed."""
+    if not state.begun:
+        return state.belief, state.spread
+    if made.one_step is not None:
+        return made.one_step(state.belief, state.spread)
+    return made.transition @ state.belief, None
 
 
 def scaled_row(made: Stepper, x: Float[np.ndarray, " inputs"]) -> Float[np.ndarray, "1 inputs"] | None:

@@ -2,8 +2,9 @@ r"""Simulated experiments whose observation has one mean whatever the state: no 
 
 State, :math:`d` axes: :math:`z_t = A h(z_{t-1}) + N(0, \Gamma)`, :math:`A = 0.95 I - 0.05 \cdot 1 1^T`,
 :math:`\Gamma = I - A A^T`, so that :math:`N(0, I)` stays; :math:`h` is the identity, or turns the pairs of axes
-(1, 2), (3, 4), ... by the angle :math:`|z|`, which keeps that law. Observations are a mixture of two, drawn anew in
-every bin: linear ones of opposite sign here, binary ones in :mod:`neurolatent.models.dkf.synthetic_binary`.
+(1, 2), (3, 4), ... by the angle :math:`|z|` (:class:`neurolatent.models.dkf.motion.Turning`), which keeps that law.
+Observations are a mixture of two, drawn anew in every bin: linear ones of opposite sign here, binary ones in
+:mod:`neurolatent.models.dkf.synthetic_binary`.
 
 Reference: Burkhart et al. (2020), Neural Computation 32(5):969-1017, sections 4.2 to 4.4.
 """
@@ -51,14 +52,6 @@ def state_model(latent: int = 10) -> StateModel:
     """The linear part of the state's law."""
     transition = 0.95 * np.eye(latent) - 0.05
     return StateModel(transition, np.eye(latent) - transition @ transition.T, np.eye(latent))
-
-
-def turned(z: Float[Array, "*batch latent"]) -> Float[Array, "*batch latent"]:
-    """Pairs of axes, turned by the length of the state in radians."""
-    angle = jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
-    even, odd = z[..., 0::2], z[..., 1::2]
-    pairs = jnp.cos(angle) * even - jnp.sin(angle) * odd, jnp.sin(angle) * even + jnp.cos(angle) * odd
-    return jnp.stack(pairs, axis=-1).reshape(z.shape)
 
 
 def course(

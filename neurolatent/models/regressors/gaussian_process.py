@@ -9,6 +9,7 @@ References: Burkhart et al. (2020), Neural Computation 32(5):969-1017; Rasmussen
 for Machine Learning, equations 2.25 and 8.26.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -66,13 +67,16 @@ class GaussianProcess:
 
     def _scales(self, x: Inputs, z: Targets, generator: np.random.Generator) -> tuple[float, float, float]:
         """Length, amplitude and noise that maximise the marginal likelihood, the outputs sharing them."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor  # slow to import
         from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
         some = np.sort(generator.choice(len(x), min(len(x), self.tuning_points), replace=False))
         wide = np.sqrt(x.shape[1])
         form = ConstantKernel(1.0, (1e-3, 1e3)) * RBF(wide, (1e-2 * wide, 1e3 * wide)) + WhiteKernel(0.3, (1e-5, 1e2))
-        found: Any = GaussianProcessRegressor(form).fit(x[some], z[some]).kernel_
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a scale at its bound is the answer
+            found: Any = GaussianProcessRegressor(form).fit(x[some], z[some]).kernel_
         return found.k1.k2.length_scale, found.k1.k1.constant_value, found.k2.noise_level
 
     def predict(self, learned: Process, x: Inputs) -> Targets:

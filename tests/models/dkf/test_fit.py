@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 
 import neurolatent as nl
 from neurolatent.checks import InputError
-from neurolatent.choices import TwoStage
+from neurolatent.choices import NUTS, TwoStage
 from neurolatent.models.dkf import DKF
 from neurolatent.models.regressors import MLP, REGRESSORS, GaussianProcess, Neighbours, RidgeRegression
 from neurolatent.ops.decoding import ellipse_coverage, nrmse
@@ -122,6 +122,36 @@ def test_calibration_brings_held_out_ellipses_to_their_level():
     np.testing.assert_allclose(found[False]["filtered_mean"].values, found[True]["filtered_mean"].values)
     assert float(fit.idata["trace"]["coverage_before"]) < 0.93
     assert fit.params.scaling.spread == pytest.approx(float(fit.idata["trace"]["factor"]))
+
+
+def hardly_paired(recording: Recording, signal: str) -> tuple[Recording, np.ndarray]:
+    """The signal observed in the first 25 bins and then in every other one, which makes no pairs; and where it is."""
+    keep = np.zeros(recording.n_samples, bool)
+    keep[:25] = keep[26::2] = True
+    whole = recording.signal(signal)
+    mask = np.broadcast_to(keep[:, None], whole.values.shape)
+    return recording.with_signal(signal, whole.masked(mask)), keep
+
+
+def test_with_draws_of_the_state_model_their_mixture_is_what_is_calibrated():
+    rng, found = np.random.default_rng(0), {}
+    train, test = (heavy_tailed(simulated(seed, (6000,)), rng) for seed in (0, 1))
+    train = hardly_paired(train, "velocity")[0]
+    seen, kept = hardly_paired(test, "neural")
+    truth, model = test.signal("velocity").values[kept], DKF("velocity", regressor=RidgeRegression(), stabilise=True)
+    for calibrates in (False, True):
+        fit = nl.fit(model, train, engine=TwoStage(calibrate=calibrates, state_draws=10))
+        told = fit.predict(seen)
+        found[calibrates] = told["filtered_mean"].values[kept], told["filtered_cov"].values[kept]
+    before, after = (ellipse_coverage(truth, *found[calibrates], 0.95) for calibrates in (False, True))
+    assert before < 0.92
+    assert after == pytest.approx(0.95, abs=0.02)
+    factor, (mean, cov), (same, narrow) = float(fit.params.scaling.spread), found[True], found[False]
+    np.testing.assert_allclose(mean, same)
+    assert factor > 1
+    assert np.linalg.eigvalsh(factor * narrow - cov).max() > 0  # what the draws' means differ by is not scaled
+    with pytest.raises(InputError, match="calibrate the state model before it is drawn"):
+        nl.fit(model, train, engine=NUTS(chains=1, warmup=5, draws=5, start=TwoStage(calibrate=True)))
 
 
 def test_noise_of_rows_that_the_regression_has_seen_is_only_given_on_request():

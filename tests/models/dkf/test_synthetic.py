@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.records.dkf_simulated import measured
 from neurolatent import precision
-from neurolatent.models.dkf.synthetic import LinearMixture, course, state_model, turned
+from neurolatent.models.dkf.motion import Turning
+from neurolatent.models.dkf.synthetic import LinearMixture, course, state_model
 from neurolatent.models.dkf.synthetic_binary import BinaryMixture
 
 STEP = 0.02
@@ -91,8 +92,9 @@ def test_turning_keeps_lengths_and_is_a_rotation_of_pairs():
     angle = np.linalg.norm(z)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     with precision.double():
-        got = jax.jit(turned)(z)
+        got, slope = jax.jit(Turning())(z), jax.jit(jax.jacfwd(Turning()))(np.zeros(5))
     np.testing.assert_allclose(got, np.concatenate([turn @ z[:2], turn @ z[2:]]), atol=1e-12)
+    np.testing.assert_array_equal(slope, np.eye(5))
 
 
 @functools.cache
