@@ -68,13 +68,16 @@ def _drawn(table: Mapping[str, Any], where: str, seed: int) -> Recording:
     """A named simulation, or one of a model with parameters that stand in the recipe."""
     if "name" not in table:
         return simulated(table, where, seed)
-    made, trials = network_of(table, where) or experiment_of(table, where), trials_of(table, where)
-    if made is None and trials is None:
+    trials = trials_of(table, where)
+    if trials is not None:
+        return trials
+    made = network_of(table, where) or experiment_of(table, where)
+    if made is None:
         names = [NETWORK, *EXPERIMENTS, *CASES]
         raise InputError(
             f"{where}: there is no simulation {table['name']!r}. {did_you_mean(str(table['name']), names)}"
         )
-    return made.recording if trials is None else trials
+    return made.recording
 
 
 def _loaded(table: Mapping[str, Any], where: str) -> Recording:
