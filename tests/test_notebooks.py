@@ -24,4 +24,10 @@ def test_notebook_runs(path, monkeypatch):
 
 
 def test_there_is_a_notebook():
-    assert [p.stem for p in NOTEBOOKS] == ["decode_movement", "first_fit", "maintenance_list", "strategies"]
+    assert [p.stem for p in NOTEBOOKS] == [
+        "decode_movement",
+        "first_fit",
+        "maintenance_list",
+        "shared_latents",
+        "strategies",
+    ]
