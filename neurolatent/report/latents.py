@@ -74,13 +74,12 @@ def _summary(material: Material) -> str:
 
 def _bound(material: Material) -> str:
     """The bound in its terms, and whether it is that of a tempered posterior."""
-    told, weights = material.latents, np.asarray(material.fit.params.scaling.weights)
-    neural, behaviour = (told[f"log_likelihood_{name}"].values.mean() for name in ("neural", "behaviour"))
-    kl = float(told["kl"].values.sum(axis=1).mean())
-    said = (
-        f"Evidence lower bound per sequence of this page: {plain(float(neural + behaviour) - kl, 6)} nats, of which "
-        f"neural {plain(float(neural))}, behaviour {plain(float(behaviour))}, divergence {plain(-kl)}."
-    )
+    told, model, weights = material.latents, material.fit.model, np.asarray(material.fit.params.scaling.weights)
+    here = [name for name, has in (("neural", model.has_neural), ("behaviour", model.has_behaviour)) if has]
+    terms = {name: float(told[f"log_likelihood_{name}"].values.mean()) for name in here}
+    terms["divergence"] = -float(told["kl"].values.sum(axis=1).mean())
+    said = f"Evidence lower bound per sequence of this page: {plain(sum(terms.values()), 6)} nats, of which "
+    said += ", ".join(f"{name} {plain(value)}" for name, value in terms.items()) + "."
     if (weights != 1).any():
         said += f" It was climbed with weights {weights[0]:.3g} and {weights[1]:.3g}: the posterior is a tempered one."
     return said
