@@ -10,7 +10,12 @@ from tests.small_fleet import read_toml
 
 MODELS = Path(__file__).parents[1] / "models"
 RECIPES = sorted(MODELS.glob("*.toml"))
-LONG = {"gpvae_digits", "hmmglm_linear_track", "hmmglm_sim"}  # runs for make record
+LONG = {
+    "dkf_turning",
+    "gpvae_digits",
+    "hmmglm_linear_track",
+    "hmmglm_sim",
+}  # run by hand, their figures are on the cards
 SMALLER = {  # sweeps, reduced to a corner of their grid
     "arphmm_e1": ("data.knowledge.labels.nu=0.0,1.0", "data.simulate.length=100", "seed=0,1"),
     "arphmm_e2": ("data.knowledge.noisy_labels.error=0.2,0.8", "data.knowledge.noisy_labels.use=soft,hard", "seed=0"),

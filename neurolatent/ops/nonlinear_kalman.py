@@ -96,9 +96,13 @@ def smooth_told(
     state: Moving, filtered: Filtered, *, push: Push
 ) -> tuple[Float[Array, "time latent"], Float[Array, "time latent latent"]]:
     r"""Means and covariances given all bins: the gain of a bin is :math:`Cov(z_t, z_{t+1}) M_{t+1}^{-1}`."""
-    pushed = jax.vmap(lambda mean, cov: push(state.move, mean, cov))(filtered.mean[:-1], filtered.cov[:-1])
-    solve = lambda cov, cross: cho_solve(cho_factor(cov, lower=True), cross.T).T  # noqa: E731
-    gains = jax.vmap(solve)(filtered.predicted_cov[1:], pushed.cross)
+
+    def gain(bin_: tuple[Array, Array, Array]) -> Array:
+        mean, cov, ahead = bin_
+        return cho_solve(cho_factor(ahead, lower=True), push(state.move, mean, cov).cross.T).T
+
+    # Bin by bin: with jaxlib 0.10.2 two batches of Cholesky roots at once can stop for ever on two cores (see ops.spd).
+    gains = jax.lax.map(gain, (filtered.mean[:-1], filtered.cov[:-1], filtered.predicted_cov[1:]))
     whole = smooth_by(filtered, gains, (filtered.mean[-1], filtered.cov[-1]))
     return whole.mean, whole.cov
 
