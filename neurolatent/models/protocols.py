@@ -170,6 +170,31 @@ class HasDensity(Protocol):
 
 
 @runtime_checkable
+class HasGibbs(Protocol):
+    """Has a sampler of its own, in sweeps."""
+
+    def gibbs_start(self, key: PRNGKeyArray, data: Data, chain: int) -> Any:
+        """Where a chain starts."""
+        ...
+
+    def gibbs_sweep(self, params: Any, data: Data, key: PRNGKeyArray, heat: Any) -> tuple[Any, dict[str, Array]]:
+        """The next draw, and single numbers by name, ``log_joint`` among them.
+
+        Args:
+            heat: Above 1 in the first part of the warm-up, where densities may be flattened by it.
+        """
+        ...
+
+    def gibbs_kept(self, params: Any) -> Params:
+        """The arrays of a draw that are kept."""
+        ...
+
+    def gibbs_draws(self, kept: Params) -> Params:
+        """Kept draws with leading axes (chain, draw), as they are reported."""
+        ...
+
+
+@runtime_checkable
 class Forecasts(Protocol):
     """Can go on from the last belief."""
 

@@ -4,12 +4,14 @@ r"""A draw of all states of a linear Gaussian chain given what its bins say: for
     x_1 \sim N(m_1, W_1^{-1}), \quad x_t \mid x_{t-1} \sim N(A_t x_{t-1} + b_t, W_t^{-1}), \quad
     g(x) = \prod_t \exp(-\tfrac12 x_t^T J_t x_t + h_t^T x_t).
 
-The joint precision is block tridiagonal. Its Cholesky factor is made forwards, one block per bin, and the draw solves
-against it backwards: one small root a bin, where the filter in moments needs two inverses. Any number of chains stands
-on the axes between time and latent.
+The filter keeps covariances, :math:`V^- = L L^T, \ V = L (I + L^T J L)^{-1} L^T`, which may be large where little is
+seen, and never takes a difference of two of them. Backwards
+:math:`x_t = m_t + S_t A^T W (x_{t+1} - b - A m_t) + S_t^{1/2} \epsilon,\ S_t = (V_t^{-1} + A^T W A)^{-1}`, in the same
+form; all but the recursion itself is computed for all bins at once. Any number of chains stands on the axes between
+time and latent.
 
-Reference: Carter and Kohn (1994), Biometrika 81(3):541-553; in precisions Chan and Jeliazkov (2009), International
-Journal of Mathematical Modelling and Numerical Optimisation 1(1/2):101-120.
+References: Carter and Kohn (1994), Biometrika 81(3):541-553; Fruehwirth-Schnatter (1994), Journal of Time Series
+Analysis 15(2):183-202.
 """
 
 from typing import NamedTuple
@@ -39,54 +41,61 @@ class Drawn(NamedTuple):
     log_normaliser: Float[Array, "*batch"]  # log of the mean of g under the chain, nats
 
 
-class _Joint(NamedTuple):
-    diagonal: Array  # (time, *batch, latent, latent)
-    below: Array  # block of each bin with the one before; 0 for the first
-    linear: Array  # (time, *batch, latent)
-    constant: Array  # (*batch,)
+class _Forward(NamedTuple):
+    mean: Array  # (time, *batch, latent), given the bins up to this one
+    root: Array  # of its covariance: root root^T
+    log_gain: Array  # (time, *batch)
 
 
 def draw_states(white: Float[Array, "time *batch latent"], chain: Chain, seen: Information) -> Drawn:
     """States from standard normal numbers ``white``: all batches share ``time``, and no batch knows of another."""
-    joint = _joint(chain, seen)
+    passed = _forward(chain, seen)
+    mean, root = passed.mean[:-1], passed.root[:-1]
+    weighted = product(transposed(chain.transition), chain.innovation)
+    inner = product(product(transposed(root), product(weighted, chain.transition)), root)
+    spread = product(root, transposed(lower_inverse(cholesky(_and_one(inner)))))  # S_t^(1/2)
+    gain = product(product(spread, transposed(spread)), weighted)
+    fixed = mean - applied(gain, chain.shift + applied(chain.transition, mean)) + applied(spread, white[:-1])
 
-    def forward(carry: tuple[Array, Array], bin_: tuple[Array, Array, Array]) -> tuple[tuple[Array, Array], tuple]:
-        inverse, solved = carry
-        diagonal, below, linear = bin_
-        edge = product(below, transposed(inverse))
-        root = cholesky(diagonal - product(edge, transposed(edge)))
-        inverse = lower_inverse(root)
-        solved = applied(inverse, linear - applied(edge, solved))
-        return (inverse, solved), (inverse, edge, solved)
+    def backward(following: Array, bin_: tuple[Array, Array]) -> tuple[Array, Array]:
+        fixed, gain = bin_
+        states = fixed + applied(gain, following)
+        return states, states
 
-    def backward(carry: tuple[Array, Array], bin_: tuple[Array, Array, Array, Array]) -> tuple[tuple, Array]:
-        following, edge = carry
-        inverse, own_edge, solved, noise = bin_
-        right = solved + noise - applied(transposed(edge), following)
-        states = applied(transposed(inverse), right)
-        return (states, own_edge), states
-
-    start = jnp.zeros_like(joint.diagonal[0]), jnp.zeros_like(joint.linear[0])
-    _, (inverse, edge, solved) = jax.lax.scan(forward, start, (joint.diagonal, joint.below, joint.linear))
-    end = jnp.zeros_like(joint.linear[0]), jnp.zeros_like(joint.diagonal[0])
-    _, states = jax.lax.scan(backward, end, (inverse, edge, solved, white), reverse=True)
-    half_log_det = -jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=(0, -1))
-    quadratic = 0.5 * (solved**2).sum(axis=(0, -1))
-    return Drawn(states, joint.constant - half_log_det + quadratic)
+    last = passed.mean[-1] + applied(passed.root[-1], white[-1])
+    _, states = jax.lax.scan(backward, last, (fixed, gain), reverse=True)
+    return Drawn(jnp.concatenate([states, last[None]]), passed.log_gain.sum(axis=0))
 
 
-def _joint(chain: Chain, seen: Information) -> _Joint:
-    """Precision and linear part of the joint density, and what does not depend on the states."""
-    weighted = product(chain.innovation, chain.transition)
-    pushed = applied(chain.innovation, chain.shift)
-    none, flat = jnp.zeros_like(chain.precision)[None], jnp.zeros_like(chain.mean)[None]
-    into = jnp.concatenate([chain.precision[None], chain.innovation])
-    out = jnp.concatenate([product(transposed(chain.transition), weighted), none])
-    linear = jnp.concatenate([applied(chain.precision, chain.mean)[None], pushed])
-    linear = linear - jnp.concatenate([applied(transposed(chain.transition), pushed), flat])
-    roots = jnp.diagonal(cholesky(into), axis1=-2, axis2=-1)
-    constant = jnp.log(roots).sum(axis=(0, -1))
-    constant = constant - 0.5 * (chain.mean * applied(chain.precision, chain.mean)).sum(axis=-1)
-    constant = constant - 0.5 * (chain.shift * pushed).sum(axis=(0, -1))
-    below = jnp.concatenate([none, -weighted])
-    return _Joint(into + out + seen.precision, below, linear + seen.shift, constant)
+def _forward(chain: Chain, seen: Information) -> _Forward:
+    """The filter."""
+    root = transposed(lower_inverse(cholesky(jnp.concatenate([chain.precision[None], chain.innovation]))))
+    noise = product(root, transposed(root))
+    first = Information(seen.precision[0], seen.shift[0])
+    start = _update(chain.mean, noise[0], first)
+
+    def step(carry: _Forward, bin_: tuple[Array, Array, Array, Information]) -> tuple[_Forward, _Forward]:
+        transition, shift, noise, said = bin_
+        moved = product(transition, carry.root)
+        after = _update(applied(transition, carry.mean) + shift, product(moved, transposed(moved)) + noise, said)
+        return after, after
+
+    rest = Information(seen.precision[1:], seen.shift[1:])
+    _, passed = jax.lax.scan(step, start, (chain.transition, chain.shift, noise[1:], rest))
+    return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), start, passed)
+
+
+def _update(mean: Array, cov: Array, said: Information) -> _Forward:
+    """The belief after a bin, and the log of the mean of its factor under the belief before it."""
+    lower = cholesky(cov)
+    inverse = lower_inverse(cholesky(_and_one(product(product(transposed(lower), said.precision), lower))))
+    root = product(lower, transposed(inverse))
+    surprise = said.shift - applied(said.precision, mean)
+    half = applied(transposed(root), surprise)
+    log_gain = 0.5 * ((said.shift + surprise) * mean).sum(axis=-1) + 0.5 * (half**2).sum(axis=-1)
+    log_gain = log_gain + jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1)
+    return _Forward(mean + applied(root, half), root, log_gain)
+
+
+def _and_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
+    return 0.5 * (matrix + transposed(matrix)) + jnp.eye(matrix.shape[-1], dtype=matrix.dtype)

@@ -1,9 +1,10 @@
-"""Simulated trials of spikes and behaviour that a recipe names in [data.simulate]."""
+"""Simulated spikes, alone or beside behaviour, that a recipe names in [data.simulate]."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
 from neurolatent.recipe.objects import build
 from neurolatent.recording import Recording
@@ -30,7 +31,23 @@ class DigitsCase:
     exemplar: Literal["single", "cycle"] = "single"
 
 
-CASES = {"gpfa_case": (GPFACase, gpfa_case), "digits_case": (DigitsCase, digits_case)}
+@dataclass(frozen=True)
+class BiclusterCase:
+    """The table with ``name = "bicluster_case"``."""
+
+    seed: int = 0
+    per_cluster: int = 10
+    clusters: int = 3
+    bins: int = 500
+    factors: int = 2
+    family: Literal["nb", "poisson"] = "nb"
+
+
+CASES = {
+    "gpfa_case": (GPFACase, gpfa_case),
+    "digits_case": (DigitsCase, digits_case),
+    "bicluster_case": (BiclusterCase, bicluster_case),
+}
 
 
 def trials_of(table: Mapping[str, Any], where: str) -> Recording | None:
