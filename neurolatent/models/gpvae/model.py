@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.models.gpvae import density, door, names, refusals
-from neurolatent.models.gpvae.bound import terms_of
+from neurolatent.models.gpvae.bound import FEW_POINTS, terms_of
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import BEHAVIOUR, LOG_RATE, NEURAL, Family
 from neurolatent.models.gpvae.params import GPVAEParams, from_free, to_free
@@ -55,6 +55,9 @@ class GPVAE:
         encoder, behaviour_encoder: Hidden layers beside a linear map from a bin to what it says of its latents.
         decoder: Hidden layers from latents to behaviour; () for a linear decoder, whose bound is exact.
         combine: How two modalities tell a shared latent: ``mean`` of both posteriors, ``product`` of both messages.
+        domain: Prior of the latents: Gaussian processes in Fourier coefficients, whose posterior joins the bins; the
+            same processes bin by bin (``time``) or bins without memory (``independent``, the standard variational
+            autoencoder), whose encoder hears one bin alone: both are there to be compared with.
         likelihood_weights: ``balanced`` gives the neural signal 1, and behaviour with more entries (images) half of
             their ratio; ``none`` climbs the bound itself; or two numbers. Other weights than 1 temper the posterior.
         lengthscale: First length scale (bins) of all latents, and median of its prior.
@@ -78,6 +81,7 @@ class GPVAE:
     behaviour_encoder: tuple[int, ...] = (256, 128, 64)
     decoder: tuple[int, ...] = (64, 128, 256)
     combine: Literal["mean", "product"] = "mean"
+    domain: Literal["fourier", "time", "independent"] = "fourier"
     likelihood_weights: Literal["balanced", "none"] | tuple[float, float] = "balanced"
     lengthscale: float | int = 10.0
     lengthscale_spread: float | int = 0.5
@@ -122,6 +126,11 @@ class GPVAE:
     def behaviour_family(self) -> Family:
         """Distribution of behaviour given the output of its decoder."""
         return BEHAVIOUR[self.behaviour_likelihood](self)
+
+    @property
+    def has_lengthscale(self) -> bool:
+        """Whether bins know each other under the prior."""
+        return self.domain != "independent"
 
     @property
     def residual_is_normal(self) -> bool:
@@ -189,7 +198,7 @@ class GPVAE:
     def bound(self, free: GPVAEParams, data: GPVAEData, key: PRNGKeyArray | None, kl_weight: Any) -> Bound:
         """The weighted bound of each sequence, and the bound itself."""
         params = self.params_at(free, data)
-        terms, _, _ = terms_of(self, params, data, key)
+        terms, _ = terms_of(self, params, data, key, FEW_POINTS)
         weight, kl = params.scaling.weights, terms.kl.sum(axis=1)
         objective = weight[0] * terms.neural + weight[1] * terms.behaviour - kl_weight * kl
         return Bound(objective, terms.neural + terms.behaviour - kl)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
+from neurolatent.models.gpvae.belief import DOMAINS
 from neurolatent.models.gpvae.families import BEHAVIOUR, NEURAL
 
 COMBINE = ("mean", "product")
@@ -29,6 +30,7 @@ def refuse_choices(model: Any) -> None:
         raise InputError(f"signal and behaviour must be different signals, got {model.signal!r} for both")
     _refuse_families(model)
     one_of("combine", model.combine, COMBINE)
+    one_of("domain", model.domain, DOMAINS)
     for name in ("lengthscale", "minlens", "alpha", "lengthscale_spread"):
         positive(name, getattr(model, name))
     if model.longest is not None:
