@@ -12,6 +12,7 @@ from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
 from neurolatent.models.gpvae.posterior import Coefficients, Message, combined, message_of
+from neurolatent.models.gpvae.time_map import mapped, refuse_other_length
 from neurolatent.ops.mlp import apply_network
 
 N_POINTS = 32  # at which a term without closed form is averaged, where no key draws them
@@ -37,7 +38,12 @@ def encoded(model: Any, params: GPVAEParams, data: GPVAEData) -> Coefficients:
     """The approximate posterior of the Fourier coefficients."""
     basis = model.basis(data.y.shape[1])
     c = basis.prior_var(params.lengthscale, 1.0, model.alpha)
-    return combined(model, *_messages(model, params, data), c, basis)
+    messages = _messages(model, params, data)
+    if model.encoder_time == "projection":
+        return combined(model, *messages, c, basis)
+    maps = params.encoder.over_time, params.output_encoder.over_time
+    refuse_other_length(maps[0], basis)
+    return mapped(model, maps, *messages, c)
 
 
 def _messages(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Message, Message]:
@@ -112,15 +118,31 @@ def _points(size: int, count: int) -> Float[np.ndarray, "points latent"]:
 
 
 def terms_of(
-    model: Any, params: GPVAEParams, data: GPVAEData, key: PRNGKeyArray | None, points: int = N_POINTS
+    model: Any,
+    params: GPVAEParams,
+    data: GPVAEData,
+    key: PRNGKeyArray | None,
+    *,
+    points: int = N_POINTS,
+    heard: GPVAEData | None = None,
 ) -> tuple[Terms, Belief]:
     """The terms of the bound, and the posterior that they are of.
 
     Args:
         points: At which a term without closed form is averaged where no key draws its latents.
+        heard: What the encoder hears of the data; None for all of it.
     """
-    z = believed(model, params, data)
+    z = believed(model, params, data if heard is None else heard)
     nothing = jnp.zeros(data.y.shape[0], z.mean.dtype)
     neural = neural_term(model, params, data, z) if model.has_neural else nothing
     behaviour = behaviour_term(model, params, data, z, key, points) if model.has_behaviour else nothing
     return Terms(neural, behaviour, z.kl), z
+
+
+def partly_heard(model: Any, data: GPVAEData, key: PRNGKeyArray) -> GPVAEData:
+    """The data with one modality hidden in a share of the sequences, in half of them either one."""
+    hidden = jax.random.uniform(key, data.log_exposure.shape, data.y_seen.dtype) / max(model.modality_dropout, 1e-6)
+    keeps = [
+        (~part).astype(data.y_seen.dtype)[:, None, None] for part in (hidden < 0.5, (hidden >= 0.5) & (hidden < 1))
+    ]
+    return data._replace(y_seen=data.y_seen * keeps[0], x_seen=data.x_seen * keeps[1])
