@@ -40,7 +40,7 @@ class Encoder(NamedTuple):
     direct: Float[Floats, "inputs heads"]
     shift: Float[Floats, " heads"]
     network: Any
-    over_time: TimeMap | tuple[()] = ()  # none where the bins are projected on the basis
+    over_time: Any = ()  # a TimeMap; () where the bins are projected on the basis
 
 
 class GPVAEParams(NamedTuple):
