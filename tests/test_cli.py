@@ -286,6 +286,8 @@ def test_unwritable_folder_is_refused_before_the_work(place, call, tmp_path, mon
         (["fit", "nothing.toml"], "nothing.toml does not exist"),
         (["check", "nothing"], "is no run"),
         (["describe", "nothing.csv"], "nothing.csv does not exist"),
+        (["predict", "run", "nothing.csv"], "nothing.csv does not exist"),
+        (["compare", "run", "other", "--data", "nothing.csv"], "nothing.csv does not exist"),
     ],
 )
 def test_words_that_are_not_understood_are_refused(words, message, call, tmp_path, monkeypatch):
@@ -359,6 +361,15 @@ def test_predict_prints_a_table(fleet, call):
     assert status == cli.DONE
     assert out.splitlines()[0].split()[:2] == ["unit", "last"]
     assert len(out.splitlines()) == 4
+
+
+def test_data_may_lie_in_the_folder_of_recordings(fleet, call, monkeypatch):
+    monkeypatch.setenv("NEUROLATENT_DATA", str(fleet))
+    status, out, _ = call("predict", fleet / "run", "data:running.csv", "--no-cache")
+    assert status == cli.DONE
+    assert len(out.splitlines()) == 4
+    monkeypatch.delenv("NEUROLATENT_DATA")
+    assert call("describe", "data:running.csv")[0] == cli.REFUSED
 
 
 def test_predict_refuses_a_table_that_cannot_be_written(fleet, call, tmp_path):

@@ -8,7 +8,7 @@ training trials (3, 5, 10) of twenty neurons, where priors must win.
 Writes, beside this script, hmmglm_priors.json: per method the mean and standard deviation over seeds, and on how many
 seeds the order holds.
 
-Run: ``python benchmarks/records/hmmglm_priors.py [SEEDS]``.
+Run: ``python benchmarks/records/hmmglm_priors.py [SEEDS [PART ...]]``.
 """
 
 import datetime
@@ -66,17 +66,22 @@ def summary(runs: list[dict[str, dict[str, float]]], prefix: str) -> dict[str, f
     return flat
 
 
-def record(seeds: int) -> None:
-    """Run all of it and write the figures after every part."""
-    begin, figures = time.perf_counter(), {}
-    parts = {"ten_neurons_10_trials": (10, 10, list(METHODS))}
-    parts |= {f"twenty_neurons_{n}_trials": (20, n, ["ridge", "hierarchical", "one_hot"]) for n in (3, 5, 10)}
-    for name, (neurons, trials, methods) in parts.items():
+PARTS = {"ten_neurons_10_trials": (10, 10, list(METHODS))}
+PARTS |= {f"twenty_neurons_{n}_trials": (20, n, ["ridge", "hierarchical", "one_hot"]) for n in (3, 5, 10)}
+
+
+def record(seeds: int, names: list[str]) -> None:
+    """Run these parts and write the figures after every one; those of the other parts stay."""
+    begin, path = time.perf_counter(), HERE / "hmmglm_priors.json"
+    old = json.loads(path.read_text("utf-8"))["figures"] if path.is_file() else {}
+    figures = {key: value for key, value in old.items() if key.split(".")[0] not in names}
+    for name in names:
+        neurons, trials, methods = PARTS[name]
         networks = [synthetic_network(s, n_neurons=neurons) for s in range(seeds)]
         figures |= summary([measured(n, trials, s, methods) for s, n in enumerate(networks)], name)
         facts = {
             "question": "which prior of the couplings tells unseen spikes best, and when do priors matter?",
-            "command": "python benchmarks/records/hmmglm_priors.py",
+            "command": " ".join(["python benchmarks/records/hmmglm_priors.py", str(seeds), *names]),
             "seed": list(range(seeds)),
             "date": datetime.date.today().isoformat(),
             "machine": f"{platform.machine()}, {platform.system()}",
@@ -84,8 +89,8 @@ def record(seeds: int) -> None:
             "versions": versions(),
             "figures": figures,
         }
-        (HERE / "hmmglm_priors.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    record(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    record(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:] or list(PARTS))

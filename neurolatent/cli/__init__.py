@@ -9,6 +9,7 @@ import typer
 from neurolatent._version import __version__
 from neurolatent.checks import InputError
 from neurolatent.cli.status import DONE, FAILED, INTERRUPTED, KEPT, REFUSED, print_json
+from neurolatent.locate import given_file
 
 app = typer.Typer(
     name="neurolatent",
@@ -174,6 +175,7 @@ def predict(
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
     """The state of each unit of new data, by risk where the run has a prognosis; or the decoded signal, bin by bin."""
+    data, outcomes = given_file(data), None if outcomes is None else given_file(outcomes)
     _start_up(cache)
     import time
 
@@ -213,6 +215,7 @@ def compare(
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
     """Rank runs by data that they have not seen, or choose among candidates of one recipe by cross-validation."""
+    data = None if data is None else given_file(data)
     _start_up(cache)
     from neurolatent.cli.candidates import choose
 
@@ -267,6 +270,7 @@ def describe(
     as_json: Json = False,
 ) -> int:
     """Say what is in a data file and what of it is left unread, and how the models will see it."""
+    data = given_file(data)
     from neurolatent.loaders import describe as describe_file
 
     given = {"sequence": sequence, "clock": clock, "bin_width": bin_width}

@@ -11,6 +11,14 @@ from neurolatent.plots.calibration import (
 from neurolatent.plots.chains import chain_summary, chain_traces, posterior_summary, rank_histograms, varying
 from neurolatent.plots.choice import held_out_curve
 from neurolatent.plots.choices import Psychometric, occupancy_bars, psychometric_curves
+from neurolatent.plots.clusters import (
+    Epoch,
+    bin_similarity,
+    block_counts,
+    cluster_courses,
+    clustered_raster,
+    similarity_matrix,
+)
 from neurolatent.plots.comparison import comparison_dots, figures_of
 from neurolatent.plots.convergence import objective_trace
 from neurolatent.plots.curves import seed_curves
@@ -29,6 +37,7 @@ from neurolatent.plots.weights import connectome_maps, covariate_weights, weight
 
 __all__ = [
     "Course",
+    "Epoch",
     "Fan",
     "Psychometric",
     "Pushed",
@@ -36,9 +45,13 @@ __all__ = [
     "UnitView",
     "accuracy_curve",
     "alarm_line",
+    "bin_similarity",
+    "block_counts",
     "chain_summary",
     "chain_traces",
     "choice_strip",
+    "cluster_courses",
+    "clustered_raster",
     "comparison_dots",
     "connectome_maps",
     "cost_curves",
@@ -69,6 +82,7 @@ __all__ = [
     "rank_histograms",
     "seed_curves",
     "signal_with_band",
+    "similarity_matrix",
     "spike_raster",
     "standardised",
     "state_colours",

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from neurolatent.plots.style import ACCENT, MUTED, axes_or_new
 
+EARLY = 20  # the first of so many parts of the steps may be left out
 SMOOTHING = 50  # a noisy objective is averaged over this part of its steps
 
 
@@ -49,3 +50,16 @@ def _with_moving_mean(ax: Axes, steps: np.ndarray, values: np.ndarray) -> None:
     mean = pd.Series(values).rolling(width, min_periods=1).mean()
     ax.plot(steps, values, color=MUTED, alpha=0.5, linewidth=0.5, label="each step")
     ax.plot(steps, mean, color=ACCENT, label=f"mean of {width} steps")
+    _leave_out_the_climb(ax, values)
+
+
+def _leave_out_the_climb(ax: Axes, values: np.ndarray) -> None:
+    """Let the axis begin where the first steps are over, where these would hide all that follows."""
+    first = len(values) // EARLY
+    rest = values[first:][np.isfinite(values[first:])]
+    if first == 0 or not len(rest):
+        return
+    low, high = float(rest.min()), float(rest.max())
+    if np.nanmin(values[:first]) < low - 2 * (high - low):
+        ax.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        ax.set_title(f"without the first {first} steps, which lie far below", fontsize=8.5, color=MUTED)

@@ -36,7 +36,8 @@ def trial_figures(fit: Fit, train: Recording, test: Recording) -> dict[str, floa
         return {}
     latents = fit.idata["latents"]
     names = [str(n).replace(" ", "_") for n in latents["latent"].values]
-    figures = {f"lengthscale.{n}": float(v) for n, v in zip(names, fit.params.lengthscale, strict=True)}
+    scales = fit.params.lengthscale if fit.model.has_lengthscale else []
+    figures = {f"lengthscale.{n}": float(v) for n, v in zip(names, scales, strict=False)}
     figures |= {f"kl.{n}": float(v) for n, v in zip(names, latents["kl"].values.mean(axis=0), strict=True)}
     figures |= {f"gain.{n}": float(v) for n, v in zip(names, latents["gain"].values.mean(axis=0), strict=True)}
     figures["collapsed"] = float(len(collapsed_latents(fit)))

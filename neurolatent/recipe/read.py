@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import tomli_w
 
 from neurolatent.checks import InputError, did_you_mean, existing_file, place, whole_number
+from neurolatent.locate import located
 from neurolatent.recipe.objects import expect_table, refuse_unknown
 
 SECTIONS = (
@@ -32,7 +32,6 @@ SECTIONS = (
 TABLES = ("data", "model", "engine", "test", "cv", "prognosis", "arms", "sweep", "expect")
 PATHS = ("path", "outcomes", "sequences", "card")  # keys that hold paths, wherever they stand
 IN_ARMS = ("data.knowledge", "model", "engine")  # what an arm may change: all else is shared with the recipe
-DATA_PREFIX = "data:"
 
 
 @dataclass(frozen=True)
@@ -187,17 +186,5 @@ def _absolute(value: Any, key: str, folder: Path) -> Any:
     if isinstance(value, list):
         return [_absolute(v, key, folder) for v in value]
     if key in PATHS and isinstance(value, str):
-        return str(_resolved(value, folder))
+        return str(located(value, folder))
     return value
-
-
-def _resolved(text: str, folder: Path) -> Path:
-    if not text.startswith(DATA_PREFIX):
-        return (folder / text).resolve()
-    root = os.environ.get("NEUROLATENT_DATA")
-    if not root:
-        raise InputError(
-            f"{text!r} lies in the folder of real recordings, but the environment variable NEUROLATENT_DATA is not "
-            "set. Set it to that folder."
-        )
-    return (Path(root) / text.removeprefix(DATA_PREFIX)).resolve()

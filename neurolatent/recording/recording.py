@@ -25,7 +25,7 @@ from neurolatent.recording.store import load_parts, save_parts
 Counts = int | np.integer | Sequence[int] | np.ndarray  # one number of samples, or one per sequence
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """Named signals, all on one even clock, cut into sequences (trials, sessions, engines, laps); immutable.
 
@@ -167,6 +167,9 @@ class Recording:
     def fingerprint(self) -> str:
         """Short hash of all values, masks, names, clock and ids: equal data, equal fingerprint."""
         return fingerprint(self.parts)
+
+    def __repr__(self) -> str:
+        return self.describe()
 
     def describe(self) -> str:
         """What is in it, in a few lines."""

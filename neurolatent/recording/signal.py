@@ -14,7 +14,7 @@ Kind = Literal["counts", "continuous", "binary", "category", "angle", "image"]
 WHOLE = ("counts", "binary", "category")  # kinds stored as whole numbers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Signal:
     """Values on the recording's clock, immutable.
 
@@ -39,6 +39,10 @@ class Signal:
             view = getattr(self, name).view()
             view.setflags(write=False)
             object.__setattr__(self, name, view)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(str(n) for n in self.values.shape)
+        return f"Signal: {self.kind}, {shape}, {1 - self.observed.mean():.1%} not observed"
 
     @property
     def names(self) -> list[str]:

@@ -85,20 +85,26 @@ def _bound(material: Material) -> str:
     return said
 
 
+def _scales(material: Material, place: int) -> list[Cell]:
+    """The length scale of a latent in bins and in units of the clock; none where bins do not know each other."""
+    if not material.fit.model.has_lengthscale:
+        return [Cell("none")] * 2
+    bins = float(material.fit.params.lengthscale[place])
+    return [number(bins), number(bins * material.recording.bin_width)]
+
+
 def collapse_table(material: Material) -> Table:
     """Each latent: length scale, divergence, variances and verdict, on the training sequences."""
     found = material.fit.idata["latents"]
     gone, idle = collapsed_latents(material.fit), superfluous_latents(material.fit)
     columns = [found[name].values.mean(axis=0) for name in ("kl", "gain", "var_ratio", "mean_square")]
-    width = material.recording.bin_width
     rows = []
     for place, name in enumerate(names_of(material)):
         word = "collapsed" if name in gone else "superfluous" if name in idle else "used"
         rows.append(
             [
                 Cell(name),
-                number(float(material.fit.params.lengthscale[place])),
-                number(float(material.fit.params.lengthscale[place] * width)),
+                *_scales(material, place),
                 *(number(float(column[place])) for column in columns),
                 Cell(word, kind=f"verdict {'pass' if word == 'used' else 'warn'}"),
             ]

@@ -22,7 +22,7 @@ from neurolatent.result.labels import combine, label_latents, refusals
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """What was learned of a recording, and how far it got.
 
@@ -258,7 +258,7 @@ class Fit:
     def _repr_html_(self) -> str:
         return f"<pre>{self}</pre>"
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         state = "interrupted" if self.interrupted else ("converged" if self.converged else "not converged")
         lines = [
             f"Fit of {self.model}",

@@ -195,6 +195,13 @@ def test_noisy_objective_stands_behind_its_moving_mean(ax):
     drawn(ax)
 
 
+def test_a_first_climb_does_not_hide_what_follows():
+    values = np.r_[np.full(3, -1e6), np.linspace(-10.0, 0.0, 97)]
+    ax = plots.objective_trace([values], engine="VI", noisy=True)
+    assert ax.get_ylim()[0] > -20
+    assert "first 5 steps" in ax.get_title(loc="left") + ax.get_title()
+
+
 def test_standardised_residuals_leave_out_what_is_missing():
     np.testing.assert_allclose(plots.standardised([[1.0], [np.nan], [3.0]], [[0.0], [0.0], [2.0]], [[2.0]]), [0.5, 0.5])
 

@@ -149,6 +149,11 @@ def test_description_says_what_is_there():
         assert word in words
 
 
+def test_a_recording_and_its_signals_show_themselves_in_few_words():
+    assert repr(fleet()) == fleet().describe()
+    assert repr(fleet().signal("x")) == "Signal: continuous, 16 x 2, 0.0% not observed"
+
+
 def test_failed_must_be_known_when_it_is_needed():
     assert not fleet().failed(False, "test").any()
     with refuses("fleet", "life_fraction", "failed=True", "with_facts"):

@@ -42,6 +42,11 @@ def two_channels(n: int = 60) -> Recording:
     return Recording.of({"signal": values}, channels={"signal": ["a", "b", "c"]})
 
 
+def test_a_fit_shows_itself_in_few_words(fit):
+    assert repr(fit).startswith("Fit of ARPHMM(")
+    assert len(repr(fit).splitlines()) < 10
+
+
 def test_predictions_are_labelled_by_sequence_and_clock(fit):
     recording = small.recording((30, 20), seed=3)
     got = fit.predict(recording)

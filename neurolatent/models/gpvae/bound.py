@@ -7,14 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from neurolatent.models.gpvae.belief import Belief, bin_by_bin, over_time
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
-from neurolatent.models.gpvae.posterior import Coefficients, combined, divergence, message_of, var_in_time
-from neurolatent.ops.fourier_gp import FourierBasis
+from neurolatent.models.gpvae.posterior import Coefficients, Message, combined, message_of
+from neurolatent.models.gpvae.time_map import mapped, refuse_other_length
 from neurolatent.ops.mlp import apply_network
 
 N_POINTS = 32  # at which a term without closed form is averaged, where no key draws them
+FEW_POINTS = 8  # the same between epochs, where it only tells which of them is better
 
 
 class Terms(NamedTuple):
@@ -25,21 +27,30 @@ class Terms(NamedTuple):
     kl: Float[Array, "sequences latent"]
 
 
-class Course(NamedTuple):
-    """Latents in time under the approximate posterior."""
+def believed(model: Any, params: GPVAEParams, data: GPVAEData) -> Belief:
+    """The approximate posterior of the latents."""
+    if model.domain == "fourier":
+        return over_time(encoded(model, params, data), model.basis(data.y.shape[1]))
+    return bin_by_bin(model, *_messages(model, params, data), jnp.asarray(params.lengthscale))
 
-    mean: Float[Array, "sequences time latent"]
-    var: Float[Array, "sequences time latent"]
 
-
-def encoded(model: Any, params: GPVAEParams, data: GPVAEData, basis: FourierBasis) -> Coefficients:
-    """The approximate posterior of the coefficients."""
+def encoded(model: Any, params: GPVAEParams, data: GPVAEData) -> Coefficients:
+    """The approximate posterior of the Fourier coefficients."""
+    basis = model.basis(data.y.shape[1])
     c = basis.prior_var(params.lengthscale, 1.0, model.alpha)
-    scaling = params.scaling
-    u = (model.compressed(data.y) - scaling.neural_centre) / scaling.neural_scale
+    messages = _messages(model, params, data)
+    if model.encoder_time == "projection":
+        return combined(model, *messages, c, basis)
+    maps = params.encoder.over_time, params.output_encoder.over_time
+    refuse_other_length(maps[0], basis)
+    return mapped(model, maps, *messages, c)
+
+
+def _messages(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Message, Message]:
+    """What the bins of either modality say of its latents."""
+    u = (model.compressed(data.y) - params.scaling.neural_centre) / params.scaling.neural_scale
     neural = message_of(params.encoder, u, data.y_seen)
-    behaviour = message_of(params.output_encoder, *_heard(model, params, data))
-    return combined(model, neural, behaviour, c, basis)
+    return neural, message_of(params.output_encoder, *_heard(model, params, data))
 
 
 def _heard(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Array, Array]:
@@ -49,19 +60,14 @@ def _heard(model: Any, params: GPVAEParams, data: GPVAEData) -> tuple[Array, Arr
     return jnp.concatenate([jnp.cos(data.x), jnp.sin(data.x)], axis=-1), jnp.concatenate([data.x_seen] * 2, axis=-1)
 
 
-def course_of(q: Coefficients, basis: FourierBasis) -> Course:
-    """The latents' means and variances in time."""
-    return Course(jnp.swapaxes(basis.to_time(q.mean), 1, 2), jnp.swapaxes(var_in_time(q, basis), 1, 2))
-
-
-def predictor(params: GPVAEParams, data: GPVAEData, z: Course, model: Any) -> tuple[Array, Array]:
+def predictor(params: GPVAEParams, data: GPVAEData, z: Belief, model: Any) -> tuple[Array, Array]:
     """Mean and variance of the linear predictor of the neurons."""
     part = slice(0, model.n_neural + model.n_shared)
     exposure = data.log_exposure[:, None, None] if model.is_count else 0.0
     return z.mean[..., part] @ params.loadings + params.offset + exposure, z.var[..., part] @ params.loadings**2
 
 
-def neural_term(model: Any, params: GPVAEParams, data: GPVAEData, z: Course) -> Float[Array, " sequences"]:
+def neural_term(model: Any, params: GPVAEParams, data: GPVAEData, z: Belief) -> Float[Array, " sequences"]:
     """Expected log likelihood of the neurons, in closed form or by quadrature."""
     eta, var = predictor(params, data, z, model)
     family, y, level = model.neural_family, data.y, 0.0
@@ -73,7 +79,12 @@ def neural_term(model: Any, params: GPVAEParams, data: GPVAEData, z: Course) -> 
 
 
 def behaviour_term(
-    model: Any, params: GPVAEParams, data: GPVAEData, z: Course, key: PRNGKeyArray | None
+    model: Any,
+    params: GPVAEParams,
+    data: GPVAEData,
+    z: Belief,
+    key: PRNGKeyArray | None,
+    n_points: int = N_POINTS,
 ) -> Float[Array, " sequences"]:
     """Expected log likelihood of behaviour: exact for a linear decoder, else the mean over draws or fixed points."""
     mean, var = z.mean[..., model.n_neural :], z.var[..., model.n_neural :]
@@ -93,27 +104,45 @@ def behaviour_term(
         return at(
             apply_network(params.decoder, mean + sd * jax.random.normal(key, mean.shape, mean.dtype)), jnp.zeros(())
         )
-    points = jnp.asarray(_points(mean.shape[-1]), mean.dtype)
+    points = jnp.asarray(_points(mean.shape[-1], n_points), mean.dtype)
     return jax.lax.map(lambda e: at(apply_network(params.decoder, mean + sd * e), jnp.zeros(())), points).mean(axis=0)
 
 
-def _points(size: int) -> Float[np.ndarray, "points latent"]:
+def _points(size: int, count: int) -> Float[np.ndarray, "points latent"]:
     """Well-spread points of a standard normal distribution, the same every time."""
     from scipy.stats import qmc  # slow to import, and only networks need it
 
-    half = qmc.MultivariateNormalQMC(np.zeros(size), rng=np.random.default_rng(0)).random(N_POINTS // 2)
+    half = qmc.MultivariateNormalQMC(np.zeros(size), rng=np.random.default_rng(0)).random(count // 2)
     points = np.concatenate([half, -half])
     return points / np.sqrt((points**2).mean(axis=0))
 
 
 def terms_of(
-    model: Any, params: GPVAEParams, data: GPVAEData, key: PRNGKeyArray | None
-) -> tuple[Terms, Coefficients, Course]:
-    """The terms of the bound, and the posterior that they are of."""
-    basis = model.basis(data.y.shape[1])
-    q = encoded(model, params, data, basis)
-    z = course_of(q, basis)
-    nothing = jnp.zeros(data.y.shape[0], q.mean.dtype)
+    model: Any,
+    params: GPVAEParams,
+    data: GPVAEData,
+    key: PRNGKeyArray | None,
+    *,
+    points: int = N_POINTS,
+    heard: GPVAEData | None = None,
+) -> tuple[Terms, Belief]:
+    """The terms of the bound, and the posterior that they are of.
+
+    Args:
+        points: At which a term without closed form is averaged where no key draws its latents.
+        heard: What the encoder hears of the data; None for all of it.
+    """
+    z = believed(model, params, data if heard is None else heard)
+    nothing = jnp.zeros(data.y.shape[0], z.mean.dtype)
     neural = neural_term(model, params, data, z) if model.has_neural else nothing
-    behaviour = behaviour_term(model, params, data, z, key) if model.has_behaviour else nothing
-    return Terms(neural, behaviour, divergence(q)), q, z
+    behaviour = behaviour_term(model, params, data, z, key, points) if model.has_behaviour else nothing
+    return Terms(neural, behaviour, z.kl), z
+
+
+def partly_heard(model: Any, data: GPVAEData, key: PRNGKeyArray) -> GPVAEData:
+    """The data with one modality hidden in a share of the sequences, in half of them either one."""
+    hidden = jax.random.uniform(key, data.log_exposure.shape, data.y_seen.dtype) / max(model.modality_dropout, 1e-6)
+    keeps = [
+        (~part).astype(data.y_seen.dtype)[:, None, None] for part in (hidden < 0.5, (hidden >= 0.5) & (hidden < 1))
+    ]
+    return data._replace(y_seen=data.y_seen * keeps[0], x_seen=data.x_seen * keeps[1])

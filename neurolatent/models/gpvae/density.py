@@ -37,8 +37,8 @@ def program(model: Any, data: GPVAEData) -> None:
     Raises:
         InputError: A model with behaviour, whose network has no prior.
     """
-    if model.has_behaviour:
-        raise InputError("the NumPyro program is that of GPFA: n_shared and n_behaviour must be 0")
+    if model.has_behaviour or model.domain != "fourier":
+        raise InputError('the NumPyro program is that of GPFA: n_shared and n_behaviour must be 0, domain "fourier"')
     priors, sizes = _priors(model), (model.n_neural, data.y.shape[-1])
     ell: Any = numpyro.sample("lengthscale", priors["lengthscale"].expand([sizes[0]]).to_event(1))
     spread: Any = numpyro.sample("loading_sd", priors["loading_sd"].expand([sizes[0]]).to_event(1))

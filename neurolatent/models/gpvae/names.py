@@ -7,7 +7,7 @@ import numpy as np
 
 from neurolatent.checks import InputError
 from neurolatent.models.gpvae.door import signals_of
-from neurolatent.models.gpvae.params import Encoder, GPVAEParams, Scaling
+from neurolatent.models.gpvae.params import Encoder, GPVAEParams, Scaling, TimeMap
 from neurolatent.ops.mlp import network_kind
 from neurolatent.recording import Recording
 
@@ -78,7 +78,8 @@ def params_from(values: Mapping[str, Any]) -> GPVAEParams:
     whole: dict[str, Any] = {name: plain[name] for name in single}
     for name in ("encoder", "output_encoder"):
         parts = (plain[f"{name}.direct"], plain[f"{name}.shift"], _network(plain, f"{name}.network."))
-        whole[name] = Encoder(*parts)
+        over_time = [plain.get(f"{name}.over_time.{part}") for part in TimeMap._fields]
+        whole[name] = Encoder(*parts, () if over_time[0] is None else TimeMap(*over_time))
     scaling = Scaling(*(plain[f"scaling.{n}"] for n in Scaling._fields))
     return GPVAEParams(**whole, decoder=_network(plain, "decoder."), scaling=scaling)
 

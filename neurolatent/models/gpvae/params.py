@@ -25,12 +25,22 @@ class Scaling(NamedTuple):
     weights: Float[Floats, " modality"]  # of the two likelihoods in what is climbed: neural, behaviour
 
 
+class TimeMap(NamedTuple):
+    """From what bins say to means and log standard deviations of Fourier coefficients, linearly."""
+
+    mean: Float[Floats, "F time"]
+    shift: Float[Floats, " F"]
+    log_sd: Float[Floats, "F time"]
+    level: Float[Floats, " F"]
+
+
 class Encoder(NamedTuple):
     """From a bin of one modality to a mean and a log standard deviation of each of its latents: linear plus network."""
 
     direct: Float[Floats, "inputs heads"]
     shift: Float[Floats, " heads"]
     network: Any
+    over_time: Any = ()  # a TimeMap; () where the bins are projected on the basis
 
 
 class GPVAEParams(NamedTuple):

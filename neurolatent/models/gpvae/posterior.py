@@ -104,7 +104,7 @@ def combined(model: Any, neural: Message, behaviour: Message, c: Any, basis: Fou
     """
     n, s = model.n_neural, model.n_shared
     if model.combine == "product" or s == 0:
-        return projected(_pooled(neural, behaviour, n, s), c, basis)
+        return projected(pooled(neural, behaviour, n, s), c, basis)
     first, second = projected(neural, c[: n + s], basis), projected(behaviour, c[n:], basis)
     has = [(m.precision.sum(axis=(1, 2)) > 0)[:, None, None].astype(c.dtype) for m in (neural, behaviour)]
     both = has[0] + has[1]
@@ -117,7 +117,7 @@ def combined(model: Any, neural: Message, behaviour: Message, c: Any, basis: Fou
     return Coefficients(means, Spread(*(jnp.concatenate(part, axis=1) for part in zip(*spreads, strict=True))), c)
 
 
-def _pooled(neural: Message, behaviour: Message, n: int, s: int) -> Message:
+def pooled(neural: Message, behaviour: Message, n: int, s: int) -> Message:
     """One message for all latents: precisions add up, values are their weighted mean."""
     total = neural.precision[:, n:] + behaviour.precision[:, :s]
     value = neural.precision[:, n:] * neural.value[:, n:] + behaviour.precision[:, :s] * behaviour.value[:, :s]

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from neurolatent.compiling import compiled
-from neurolatent.models.gpvae.bound import Course, behaviour_term, neural_term, predictor, terms_of
+from neurolatent.models.gpvae.bound import behaviour_term, neural_term, predictor, terms_of
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
-from neurolatent.models.gpvae.posterior import var_ratios
 from neurolatent.models.protocols import Latents
 from neurolatent.ops.mlp import apply_network
 
@@ -20,14 +19,14 @@ from neurolatent.ops.mlp import apply_network
 @functools.partial(jax.jit, static_argnums=0)
 def elbo_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Float[Array, " sequences"]:
     """The evidence lower bound of each sequence, nats."""
-    terms, _, _ = terms_of(model, params, data, None)
+    terms, _ = terms_of(model, params, data, None)
     return terms.neural + terms.behaviour - terms.kl.sum(axis=1)
 
 
 @compiled(static=(0,), runs_once=True)
 def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
     """Latents, rates and reconstruction, and the terms of the bound."""
-    terms, q, z = terms_of(model, params, data, None)
+    terms, z = terms_of(model, params, data, None)
     along = {"latents": z.mean, "latents_sd": jnp.sqrt(z.var)}
     if model.has_neural:
         along |= _rates(model, params, data, z)
@@ -38,8 +37,8 @@ def posterior_of(model: Any, params: GPVAEParams, data: GPVAEData) -> Latents:
         "log_likelihood_neural": terms.neural,
         "log_likelihood_behaviour": terms.behaviour,
         "kl": terms.kl,
-        "mean_square": (q.mean**2).sum(axis=-1) / q.c.sum(axis=-1),
-        "var_ratio": var_ratios(q).mean(axis=-1),
+        "mean_square": z.mean_square,
+        "var_ratio": z.var_ratio,
         "gain": _gains(model, params, data, z, terms.neural + terms.behaviour),
     }
     return Latents(along, per_sequence)
@@ -50,7 +49,7 @@ def _gains(model: Any, params: GPVAEParams, data: GPVAEData, z: Any, whole: Arra
 
     def without(latent: Array) -> Array:
         heard = (jnp.arange(model.n_latents) != latent).astype(z.mean.dtype)
-        course = Course(z.mean * heard, z.var * heard)
+        course = z._replace(mean=z.mean * heard, var=z.var * heard)
         neural = neural_term(model, params, data, course) if model.has_neural else jnp.zeros(())
         return neural + (behaviour_term(model, params, data, course, None) if model.has_behaviour else 0.0)
 

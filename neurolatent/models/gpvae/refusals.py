@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
+from neurolatent.checks import InputError, at_least, one_of, positive, whole_number, within
+from neurolatent.models.gpvae.belief import DOMAINS
 from neurolatent.models.gpvae.families import BEHAVIOUR, NEURAL
 
+ENCODER_TIME = ("projection", "linear")
 COMBINE = ("mean", "product")
 WEIGHTS = ("balanced", "none")
 
@@ -28,7 +30,7 @@ def refuse_choices(model: Any) -> None:
     if model.has_neural and model.has_behaviour and model.signal == model.behaviour:
         raise InputError(f"signal and behaviour must be different signals, got {model.signal!r} for both")
     _refuse_families(model)
-    one_of("combine", model.combine, COMBINE)
+    _refuse_posterior(model)
     for name in ("lengthscale", "minlens", "alpha", "lengthscale_spread"):
         positive(name, getattr(model, name))
     if model.longest is not None:
@@ -39,6 +41,17 @@ def refuse_choices(model: Any) -> None:
         whole_number("circle", model.circle, 8)
     _refuse_layers(model)
     _refuse_weights(model)
+
+
+def _refuse_posterior(model: Any) -> None:
+    one_of("combine", model.combine, COMBINE)
+    one_of("domain", model.domain, DOMAINS)
+    one_of("encoder_time", model.encoder_time, ENCODER_TIME)
+    if model.encoder_time == "linear" and model.domain != "fourier":
+        raise InputError(
+            f'encoder_time="linear" leads to Fourier coefficients: domain must be "fourier", got {model.domain!r}'
+        )
+    within("modality_dropout", float(model.modality_dropout), 0.0, 1.0)
 
 
 def _refuse_families(model: Any) -> None:

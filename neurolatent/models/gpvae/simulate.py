@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from neurolatent.models.gpvae.families import STANDARDISED
 from neurolatent.models.gpvae.params import GPVAEParams
+from neurolatent.ops.gaussian_process import kernel_factor
 from neurolatent.ops.mlp import apply_network
 from neurolatent.ops.padding import padded_length
 from neurolatent.recording import Recording
@@ -23,17 +24,27 @@ def simulated(
         bin_width: Seconds per bin; 1 gives a clock in bins, so that rates are per bin.
     """
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    basis = model.basis(padded_length(max(lengths)))
-    root = np.sqrt(np.asarray(basis.prior_var(params.lengthscale, 1.0, model.alpha)))
+    root = _prior_root(model, params, padded_length(max(lengths)))
     parts: dict[str, list[np.ndarray]] = {}
     for length in lengths:
-        z = ((root * rng.normal(size=root.shape)) @ basis.B[:, :length]).T
+        z = np.einsum("ptf,pf->tp", root[:, :length], rng.normal(size=(len(root), root.shape[2])))
         for name, values in {**_seen(model, params, z, rng, float(bin_width)), "latents": z}.items():
             parts.setdefault(name, []).append(values)
     families = ((model.signal, model.neural_family), (model.behaviour, model.behaviour_family))
     kinds = {name: family.kinds[0] for name, family in families if name in parts}
     unit = "bin" if bin_width == 1 else "s"
     return Recording.of(parts, kinds=kinds, bin_width=bin_width, clock_unit=unit, name="simulated")
+
+
+def _prior_root(model: Any, params: GPVAEParams, time: int) -> Float[np.ndarray, "latent time F"]:
+    """A root of the prior covariance of each latent over time."""
+    if model.domain == "independent":
+        return np.broadcast_to(np.eye(time), (model.n_latents, time, time))
+    if model.domain == "time":
+        return np.asarray(kernel_factor(time, jax.numpy.asarray(params.lengthscale), model.alpha))
+    basis = model.basis(time)
+    c = np.asarray(basis.prior_var(params.lengthscale, 1.0, model.alpha))
+    return basis.B.T * np.sqrt(c)[:, None]
 
 
 def _seen(

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from neurolatent.models.gpvae.door import GPVAEData
 from neurolatent.models.gpvae.params import Encoder, GPVAEParams, Scaling
+from neurolatent.models.gpvae.time_map import first_map
 from neurolatent.ops.mlp import make_network
 
 SMOOTHED = 0.5  # width of the smoothing before components are taken, in first length scales; ours
@@ -46,7 +47,8 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
         for part, seen in zip((data.y, data.x), (data.y_seen, data.x_seen), strict=True)
     ]
     inputs[1] *= 2 if model.behaviour_likelihood == "von_mises" else 1  # points on the circle
-    encoder = _neural_encoder(model, loadings, precision, inputs[0], root, generator)
+    over_time = first_map(model.basis(np.shape(data.y)[1])) if model.encoder_time == "linear" else ()
+    encoder = _neural_encoder(model, loadings, precision, inputs[0], root, generator)._replace(over_time=over_time)
     size = (inputs[1], *model.behaviour_encoder, 2 * n_x) if n_x else (0,)
     is_mean = np.arange(2 * n_x) < n_x
     direct = is_mean * generator.normal(size=(inputs[1], 2 * n_x)) / np.sqrt(max(inputs[1], 1))
@@ -59,7 +61,7 @@ def start_of(model: Any, data: GPVAEData, generator: np.random.Generator, restar
         noise=_first_extra(model.neural_family, len(root.sd)),
         output_noise=_first_extra(model.behaviour_family, min(n_x, 1)),
         encoder=encoder,
-        output_encoder=Encoder(direct, np.where(is_mean, 0.0, FIRST_LOG_SD), network),
+        output_encoder=Encoder(direct, np.where(is_mean, 0.0, FIRST_LOG_SD), network, over_time),
         decoder=_decoder(model, behaviour, n_x, generator),
         scaling=scaling,
     )

@@ -14,6 +14,7 @@ from scipy.stats import multivariate_normal, norm
 import neurolatent as nl
 from neurolatent import precision
 from neurolatent.models.gpvae import bound, density, start
+from neurolatent.models.gpvae.belief import over_time
 from neurolatent.models.gpvae.families import NEURAL
 from neurolatent.models.gpvae.posterior import Coefficients, Spread, divergence
 from neurolatent.recording import Recording
@@ -41,6 +42,16 @@ def made(**choices):
     return model, data, params._replace(**moved)
 
 
+def posterior_and_terms(model, params, data):
+    """Coefficients, and the terms of the bound with the latents in time."""
+
+    @jax.jit
+    def both(params, data):
+        return bound.encoded(model, params, data), bound.terms_of(model, params, data, None)
+
+    return jax.device_get(both(params, data))
+
+
 def covariance(q):
     """(sequences, latents, F, F) of the coefficients, the long way."""
     scale = np.sqrt(np.asarray(q.c))
@@ -65,7 +76,7 @@ def test_the_spread_in_time_is_that_of_the_dense_covariance():
     model, data, params = made(n_neural=2)
     basis = model.basis(data.y.shape[1])
     with precision.double():
-        _, q, z = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+        q, (_, z) = posterior_and_terms(model, params, data)
     want = np.einsum("ft,mpfg,gt->mtp", basis.B, covariance(q), basis.B)
     np.testing.assert_allclose(z.var, want, rtol=1e-9)
 
@@ -100,7 +111,7 @@ def test_the_bound_lies_below_the_exact_evidence_by_the_divergence_from_the_exac
     model, data, params = made(n_neural=2, neural_likelihood="normal")
     mean, precision_, evidence = dense(model, params, data)
     with precision.double():
-        terms, q, _ = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+        q, (terms, _) = posterior_and_terms(model, params, data)
     elbo = float(terms.neural[0] - terms.kl[0].sum())
     m, s = np.asarray(q.mean[0]).ravel(), block_diag(*covariance(q)[0])
     gap = np.trace(precision_ @ s) + (mean - m) @ precision_ @ (mean - m) - len(m)
@@ -121,7 +132,7 @@ def test_with_one_latent_the_bound_can_be_the_exact_evidence():
     params = params._replace(encoder=encoder)
     mean, precision_, evidence = dense(model, params, data)
     with precision.double():
-        terms, q, _ = jax.device_get(jax.jit(bound.terms_of, static_argnums=0)(model, params, data, None))
+        q, (terms, _) = posterior_and_terms(model, params, data)
     np.testing.assert_allclose(q.mean[0, 0], mean, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(covariance(q)[0, 0], np.linalg.inv(precision_), rtol=1e-6, atol=1e-9)
     assert float(terms.neural[0] - terms.kl[0].sum()) == pytest.approx(evidence, rel=1e-8)
@@ -136,7 +147,7 @@ def test_the_program_has_the_density_whose_bound_is_climbed(likelihood):
         c = np.asarray(basis.prior_var(jnp.asarray(params.lengthscale), 1.0, model.alpha))
         zf = np.sqrt(c) * np.random.default_rng(2).normal(size=(SIZES[0], *c.shape))
         sharp = Spread(jnp.zeros((*zf.shape, basis.F)), jnp.zeros(zf.shape[:2]))
-        z = bound.course_of(Coefficients(jnp.asarray(zf), sharp, jnp.asarray(c)), basis)
+        z = over_time(Coefficients(jnp.asarray(zf), sharp, jnp.asarray(c)), basis)
         there = jax.tree.map(jnp.asarray, (params, data))
         own = float(bound.neural_term(model, *there, z).sum()) + float(density.log_prior(model, params))
         own += float((-0.5 * zf**2 / c - 0.5 * np.log(2 * np.pi * c)).sum())
@@ -155,7 +166,7 @@ def test_the_program_has_the_density_whose_bound_is_climbed(likelihood):
 @functools.partial(jax.jit, static_argnums=0)
 def loss_and_slope(model, params, data):
     def loss(params):
-        terms, _, _ = bound.terms_of(model, params, data, jax.random.key(0))
+        terms, _ = bound.terms_of(model, params, data, jax.random.key(0))
         return (terms.neural + terms.behaviour - terms.kl.sum(axis=1)).sum()
 
     return jax.value_and_grad(loss)(params)
@@ -180,7 +191,7 @@ def test_masked_values_change_neither_loss_nor_gradient(combine):
 
 def test_private_latents_of_a_missing_modality_are_at_their_prior():
     model, data, params = made(n_neural=1, n_shared=1, n_behaviour=1)
-    terms, q, _ = jax.jit(bound.terms_of, static_argnums=0)(model, params, hidden(data, 0.0), None)
+    q, (terms, _) = posterior_and_terms(model, params, hidden(data, 0.0))
     assert float(terms.kl[2, 2]) == pytest.approx(0.0, abs=1e-5)
     assert float(jnp.abs(q.mean[2, 2]).max()) == 0.0
     assert float(terms.kl[2, 1]) > 0.01
