@@ -115,6 +115,7 @@ class Bound(NamedTuple):
 
     objective: Float[Array, " sequences"]  # what is climbed: its terms may be weighted
     elbo: Float[Array, " sequences"]  # the same with all weights 1: a bound on the log evidence
+    parts: Mapping[str, Array] = {}  # noqa: RUF012 - by name (sequences,), nats: what the engine writes down besides
 
 
 @runtime_checkable
@@ -140,6 +141,19 @@ class HasBound(Protocol):
 
     def params_at(self, free: Any, data: Data) -> Params:
         """The parameters in their own units."""
+        ...
+
+
+@runtime_checkable
+class HasOwn(Protocol):
+    """A model with a bound in which each training sequence has parameters of its own: it has no encoder."""
+
+    def parted(self, free: Any) -> tuple[Any, Any]:
+        """What all sequences share, and what each has of its own: arrays whose first axis are the sequences."""
+        ...
+
+    def joined(self, shared: Any, own: Any) -> Any:
+        """The whole again, of as many sequences as are given."""
         ...
 
 

@@ -1,0 +1,8 @@
+"""The PV-RNN: a variational recurrent network without an encoder."""
+
+from neurolatent.models.pvrnn.layer import Layer
+from neurolatent.models.pvrnn.likelihoods import LIKELIHOODS, Softmax, Symbols, UnitGaussian
+from neurolatent.models.pvrnn.model import PVRNN
+from neurolatent.models.pvrnn.params import PVRNNParams
+
+__all__ = ["LIKELIHOODS", "PVRNN", "Layer", "PVRNNParams", "Softmax", "Symbols", "UnitGaussian"]
