@@ -25,6 +25,7 @@ from neurolatent.models.protocols import (
     Refuses,
     Selected,
 )
+from neurolatent.models.pvrnn import PVRNN
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -41,6 +42,8 @@ DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     GPVAE: lambda model: (
         MinibatchVI() if model.has_behaviour else MinibatchVI(epochs=200, learning_rate=1e-2, final_rate=1e-3)
     ),
+    # all sequences at once, a constant rate, nothing held out: as in all published codes (specification, section 6)
+    PVRNN: lambda model: MinibatchVI(5000, None, 1e-3, 1e-3, clip=None, validation=0.0),
     # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
     HMMGLM: lambda model: EM(steps=300, tolerance=0.0, absolute=1e-4) if model.is_choice else EM(tolerance=1e-5),
 }

@@ -4,5 +4,6 @@ from neurolatent.models.pvrnn.layer import Layer
 from neurolatent.models.pvrnn.likelihoods import LIKELIHOODS, Softmax, Symbols, UnitGaussian
 from neurolatent.models.pvrnn.model import PVRNN
 from neurolatent.models.pvrnn.params import PVRNNParams
+from neurolatent.models.pvrnn.regression import ErrorRegression
 
-__all__ = ["LIKELIHOODS", "PVRNN", "Layer", "PVRNNParams", "Softmax", "Symbols", "UnitGaussian"]
+__all__ = ["LIKELIHOODS", "PVRNN", "ErrorRegression", "Layer", "PVRNNParams", "Softmax", "Symbols", "UnitGaussian"]

@@ -65,7 +65,7 @@ def state_term(weights: LayerWeights, before: Array) -> Array | float:
     return before @ weights.posterior + weights.posterior_bias if weights.posterior.shape[0] else 0.0
 
 
-def first_prior(model: Any, raw: Array, is_first: Bool[Array, "*shape 1"]) -> Heads:
+def first_prior(model: Any, raw: Array, is_first: Bool[Array, "..."]) -> Heads:
     """The prior of a step, which at the first one may be the unit Gaussian."""
     told = heads(raw)
     if model.prior_first != "unit":

@@ -12,7 +12,7 @@ divergence against reconstruction; what it means depends on ``normalise``, so th
 Reference: Ahmadi and Tani (2019), Neural Computation 31(11), arXiv 1811.01339.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,14 +22,20 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.checks import InputError, did_you_mean, place
-from neurolatent.models.protocols import Bound, Selected
+from neurolatent.compiling import key_of
+from neurolatent.models.protocols import Bound, Latents, Selected
 from neurolatent.models.pvrnn import door, names, refusals
 from neurolatent.models.pvrnn.door import PVRNNData
+from neurolatent.models.pvrnn.generation import simulated
 from neurolatent.models.pvrnn.layer import Layer
 from neurolatent.models.pvrnn.likelihoods import Softmax, Symbols, UnitGaussian
 from neurolatent.models.pvrnn.loss import objective, terms_of
 from neurolatent.models.pvrnn.params import PVRNNParams, without_gradient
+from neurolatent.models.pvrnn.program import program
+from neurolatent.models.pvrnn.programs import evidence_of, posterior_of
+from neurolatent.models.pvrnn.regression import ErrorRegression
 from neurolatent.models.pvrnn.start import start_of
+from neurolatent.precision import in_double
 from neurolatent.recording import Recording
 
 
@@ -53,6 +59,7 @@ class PVRNN:
             and prior stands for the divergence.
         adaptive_start: A before learning: zero, standard normal, or where the posterior is the prior.
         weight_sd: Standard deviation of a normal prior on all weights; None for none.
+        recognition: How new sequences are recognised.
     """
 
     layers: tuple[Layer, ...] = (Layer(10, 1, 2.0),)  # the first experiment, as recalled: specification, section 6
@@ -67,6 +74,7 @@ class PVRNN:
     deterministic: bool = False
     adaptive_start: Literal["zero", "normal", "prior"] = "zero"
     weight_sd: float | int | None = None
+    recognition: ErrorRegression = field(default_factory=ErrorRegression)
 
     def __post_init__(self) -> None:
         for name in ("layers", "w", "w_first"):
@@ -171,6 +179,34 @@ class PVRNN:
     def params_at(self, free: PVRNNParams, data: PVRNNData) -> PVRNNParams:
         """The parameters are without constraints."""
         return free
+
+    # --- density and posterior -----------------------------------------------------------------------------------
+
+    def numpyro_model(self, data: PVRNNData) -> None:
+        """Parameters, noise and the objective as a factor, from a start with the seed 0; see ``pvrnn.program``."""
+        program(self, self.free_start(key_of(0), data), data)
+
+    def log_likelihood(self, params: PVRNNParams, data: PVRNNData) -> Float[Array, " sequences"]:
+        """A lower bound on the log probability of each sequence, nats: the ELBO with all weights 1.
+
+        Softmax coding has no density of the values: there the reconstruction is minus the divergence of the codes. The
+        posterior is that of the tempered objective, so that the bound is not as tight as it could be.
+        """
+        return evidence_of(self, params, data)
+
+    def posterior(self, params: PVRNNParams, data: PVRNNData) -> Latents:
+        """Latents by layer, and the parts of the objective; new sequences are recognised first.
+
+        Along time: ``posterior_mean`` and ``posterior_sd``, ``prior_mean`` and ``prior_sd`` (latent) and ``activity``
+        (unit) along the posterior mean; ``reconstruction_mean`` (feature), or ``probability`` (symbol). Per sequence:
+        ``log_evidence`` (the ELBO), ``loss`` (J), ``rec`` and ``kl`` (layer), nats, over a few draws.
+        """
+        return posterior_of(self, params, data)
+
+    @in_double
+    def simulate(self, params: PVRNNParams, key: PRNGKeyArray, lengths: Sequence[int]) -> Recording:
+        """Sequences that the prior makes: expected values or drawn symbols, with the latents as ``latents``."""
+        return simulated(self, params, key, lengths)
 
     # --- names ---------------------------------------------------------------------------------------------------
 

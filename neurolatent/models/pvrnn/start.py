@@ -23,7 +23,7 @@ def start_of(model: Any, data: Any, key: PRNGKeyArray) -> PVRNNParams:
     params = PVRNNParams(weights, output, np.zeros(units), adaptive, Tempering(*model.tempering()))
     if model.adaptive_start == "normal":
         return params._replace(adaptive=layers(*(rng.normal(size=a.shape) for a in adaptive)))
-    return at_prior(model, params) if model.adaptive_start == "prior" else params
+    return jax.device_get(at_prior(model, params)) if model.adaptive_start == "prior" else params
 
 
 def at_prior(model: Any, params: PVRNNParams) -> PVRNNParams:
@@ -33,7 +33,7 @@ def at_prior(model: Any, params: PVRNNParams) -> PVRNNParams:
     course = roll_prior(model, params, rest(model, count, noise[0].dtype), noise, jnp.arange(time) == 0)
     rows = []
     for weights, before in zip(params.layers, course.before, strict=True):
-        rows.append(np.swapaxes(np.array(row_at_prior(model, weights, before, jnp.arange(time) == 0)), 0, 1))
+        rows.append(jnp.swapaxes(row_at_prior(model, weights, before, jnp.arange(time) == 0), 0, 1))
     return params._replace(adaptive=type(params.adaptive)(*rows))
 
 
