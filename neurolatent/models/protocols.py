@@ -158,6 +158,28 @@ class HasOwn(Protocol):
 
 
 @runtime_checkable
+class TrainsBeside(HasBound, Protocol):
+    """A model whose likes, different in a few values that its parameters hold, train by one program."""
+
+    def beside(self) -> Any:
+        """The model without these values: what must be equal."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """Tells the coming steps after every observation of a sequence."""
+
+    def foresee(self, params: Params, data: Data, key: PRNGKeyArray) -> Any:
+        """``mean``, ``low`` and ``high`` of what comes (time, sequences, horizon, ...), and what is ``told`` of now."""
+        ...
+
+    def with_horizon(self, horizon: int) -> Any:
+        """The same model, which looks so many steps ahead."""
+        ...
+
+
+@runtime_checkable
 class HasTwoStages(Protocol):
     """Can be fitted in two stages: what predicts, then how far it is off."""
 

@@ -6,6 +6,7 @@ from neurolatent.models.arphmm import ARPHMM
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
+from neurolatent.models.pvrnn import PVRNN
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
@@ -60,11 +61,17 @@ def latents_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, reconstruction_section(material, painter), evidence_section(material, painter)]
 
 
+def patterns_page(material: Material, painter: Painter) -> list[Section]:
+    """Temporal patterns: the parts of the objective, latents by layer, what the network makes and foresees, the fit."""
+    return [evidence_section(material, painter)]
+
+
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
     DKF: decoding_page,
     GPVAE: latents_page,
     HMMGLM: switching_page,
+    PVRNN: patterns_page,
 }
 
 

@@ -13,7 +13,7 @@ Reference: Ahmadi and Tani (2019), Neural Computation 31(11), arXiv 1811.01339.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import jax
@@ -32,8 +32,8 @@ from neurolatent.models.pvrnn.likelihoods import Softmax, Symbols, UnitGaussian
 from neurolatent.models.pvrnn.loss import objective, terms_of
 from neurolatent.models.pvrnn.params import PVRNNParams, without_gradient
 from neurolatent.models.pvrnn.program import program
-from neurolatent.models.pvrnn.programs import evidence_of, posterior_of
-from neurolatent.models.pvrnn.regression import ErrorRegression
+from neurolatent.models.pvrnn.programs import evidence_of, foreseen_of, posterior_of
+from neurolatent.models.pvrnn.regression import ErrorRegression, Foreseen
 from neurolatent.models.pvrnn.start import start_of
 from neurolatent.precision import in_double
 from neurolatent.recording import Recording
@@ -150,6 +150,10 @@ class PVRNN:
         """The whole again."""
         return shared._replace(adaptive=own)
 
+    def beside(self) -> "PVRNN":
+        """The model without its meta-priors, which its parameters hold: sweeps over them are one program."""
+        return replace(self, w=0.0, w_first=None)
+
     def bound(self, free: PVRNNParams, data: PVRNNData, key: PRNGKeyArray | None, kl_weight: Any) -> Bound:
         """Minus the objective J of each sequence, and the evidence lower bound (nats), with one draw of the noise.
 
@@ -202,6 +206,16 @@ class PVRNN:
         ``log_evidence`` (the ELBO), ``loss`` (J), ``rec`` and ``kl`` (layer), nats, over a few draws.
         """
         return posterior_of(self, params, data)
+
+    # --- the time ahead ------------------------------------------------------------------------------------------
+
+    def foresee(self, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray) -> Foreseen:
+        """What error regression tells of the coming steps after every observation (time, sequences, horizon, ...)."""
+        return foreseen_of(self, params, data, key)
+
+    def with_horizon(self, horizon: int) -> "PVRNN":
+        """The same model, which looks so many steps ahead."""
+        return replace(self, recognition=replace(self.recognition, horizon=horizon))
 
     @in_double
     def simulate(self, params: PVRNNParams, key: PRNGKeyArray, lengths: Sequence[int]) -> Recording:

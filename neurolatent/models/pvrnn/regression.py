@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from neurolatent.checks import InputError, one_of, positive, whole_number
 from neurolatent.models.pvrnn.cell import outputs, rest, roll_posterior, roll_prior
@@ -266,10 +266,3 @@ def foresee(model: Any, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray)
         return observe(model, params, window, new, key)
 
     return jax.lax.scan(step, first_window(model, params, batch, channels), parts)[1]
-
-
-def loss_of(model: Any, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray) -> Float[Array, " sequences"]:
-    """The objective J of each sequence, with one draw of the noise."""
-    count, time = data.valid.shape
-    terms, *_ = terms_of(model, params, data, step_noise(model, key, jnp.arange(time), count, params.output.dtype))
-    return objective(model, terms, data.target.shape[2])

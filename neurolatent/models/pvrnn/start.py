@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from neurolatent.models.pvrnn.cell import prior_raw, rest, roll_prior, state_term
+from neurolatent.models.pvrnn.cell import Course, prior_raw, rest, roll_prior, state_term
 from neurolatent.models.pvrnn.params import LayerWeights, PVRNNParams, Tempering, by_layer
 
 
@@ -30,11 +30,18 @@ def at_prior(model: Any, params: PVRNNParams) -> PVRNNParams:
     """The same with the adaptive arrays at the prior along its own mean course: the divergence begins at zero."""
     count, time = params.adaptive[0].shape[:2]
     noise = tuple(jnp.zeros((time, count, layer.latent)) for layer in model.layers)
-    course = roll_prior(model, params, rest(model, count, noise[0].dtype), noise, jnp.arange(time) == 0)
-    rows = []
-    for weights, before in zip(params.layers, course.before, strict=True):
-        rows.append(jnp.swapaxes(row_at_prior(model, weights, before, jnp.arange(time) == 0), 0, 1))
-    return params._replace(adaptive=type(params.adaptive)(*rows))
+    is_first = jnp.arange(time) == 0
+    course = roll_prior(model, params, rest(model, count, noise[0].dtype), noise, is_first)
+    return params._replace(adaptive=rows_along(model, params, course, is_first))
+
+
+def rows_along(model: Any, params: PVRNNParams, course: Course, is_first: jax.Array) -> Any:
+    """The adaptive arrays under which the posterior goes along a course of the prior, given the same noise."""
+    rows = [
+        jnp.swapaxes(row_at_prior(model, weights, before, is_first), 0, 1)
+        for weights, before in zip(params.layers, course.before, strict=True)
+    ]
+    return type(params.layers)(*rows)
 
 
 def row_at_prior(model: Any, weights: LayerWeights, before: jax.Array, is_first: jax.Array) -> jax.Array:

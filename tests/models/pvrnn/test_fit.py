@@ -27,9 +27,7 @@ def test_it_learns_the_training_sequences():
     assert (told.argmax(axis=1) == truth).mean() > 0.97
     trace = fit.idata["trace"]
     assert trace["rec"].values[0, -1] < 0.2 * trace["rec"].values[0, 0]
-    np.testing.assert_allclose(
-        trace["elbo"].values, -(trace["rec"].values + trace["kl.1"].values), rtol=1e-4
-    )
+    np.testing.assert_allclose(trace["elbo"].values, -(trace["rec"].values + trace["kl.1"].values), rtol=1e-4)
 
 
 def test_the_parts_add_up_to_the_objective():
