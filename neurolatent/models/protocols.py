@@ -174,6 +174,16 @@ class Foresees(Protocol):
         """``mean``, ``low`` and ``high`` of what comes (time, sequences, horizon, ...), and what is ``told`` of now."""
         ...
 
+    @property
+    def horizon(self) -> int:
+        """Steps that are told ahead."""
+        ...
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether the data are symbols."""
+        ...
+
     def with_horizon(self, horizon: int) -> Any:
         """The same model, which looks so many steps ahead."""
         ...

@@ -130,6 +130,7 @@ def _recognised_figures(fitted: Fit, test: Recording) -> dict[str, float]:
     return figures | {f"test.kl.{n}": float(told["kl"].values[:, int(n) - 1].mean()) for n in told["layer"].values}
 
 
+@in_double
 def lead_figures(fitted: Fit, test: Recording, leads: tuple[int, ...], seed: int) -> dict[str, float]:
     """Root mean squared errors by lead time, over all channels and all steps at which there is a truth."""
     model = fitted.model.with_horizon(max(leads))
@@ -154,6 +155,56 @@ def _foreseen(fitted: Fit, model: Any, test: Recording, seed: int) -> tuple[np.n
     return np.asarray(told.mean), truth
 
 
+@in_double
+def stream_figures(fitted: Fit, recording: Recording, seed: int) -> dict[str, float]:
+    """Errors by lead time on new data, up to the model's horizon; of symbols the share told right one step ahead."""
+    if fitted.model.is_symbolic:
+        mean, truth = _foreseen(fitted, fitted.model, recording, seed)
+        right = mean[:-1, :, 0, 0].argmax(axis=-1) == truth[1:, :, 0]
+        return {"accuracy.lead1": float(right[np.isfinite(truth[1:, :, 0])].mean())}
+    leads = range(1, min(fitted.model.horizon, int(recording.lengths.max()) - 1) + 1)
+    return lead_figures(fitted, recording, tuple(leads), seed)
+
+
+@in_double
+def foreseen_table(fitted: Fit, recording: Recording, seed: int) -> pd.DataFrame:
+    """A row for every step: what was observed, and what had been foreseen of it one step before, with its band.
+
+    After the last step of a sequence come the steps that are foreseen from there, ``lead`` steps ahead. Symbols have
+    their probabilities instead. Values are in the units of the prepared signal.
+    """
+    selected = fitted.prepared(recording)
+    told = jax.device_get(fitted.model.foresee(fitted.params, selected.data, key_of(seed)))
+    signal, width = selected.recording.signal(fitted.facts["signal"]), selected.recording.bin_width
+    rows = []
+    for number, part in enumerate(selected.recording.slices()):
+        start, count = float(selected.recording.start[number]), part.stop - part.start
+        for at in range(count + fitted.model.horizon):
+            lead = max(at - count + 1, 1)
+            row = {"sequence": selected.recording.ids[number], "clock": start + at * width, "lead": lead}
+            values = signal.values[part][at] if at < count else None
+            from_step = at - lead
+            rows.append(row | _told_row(fitted, signal, told, values, (from_step, number, lead - 1)))
+    return pd.DataFrame(rows)
+
+
+def _told_row(fitted: Fit, signal: Any, told: Any, values: Any, place: tuple[int, int, int]) -> dict[str, float]:
+    """One step's observation and foresight; none of the first step, before which nothing was seen."""
+    nothing = place[0] < 0
+    if fitted.model.is_symbolic:
+        words = [str(w) for w in fitted.idata["latents"]["symbol"].values]
+        each = np.full(len(words), np.nan) if nothing else told.mean[place][0]
+        seen = {"observed": np.nan if values is None else float(values[0])}
+        return seen | {f"p_{word}": float(p) for word, p in zip(words, each, strict=True)}
+    out = {}
+    for channel, name in enumerate(signal.names):
+        out[name] = np.nan if values is None else float(values[channel])
+        for word in ("mean", "low", "high"):
+            out[f"{name}_{word}"] = np.nan if nothing else float(getattr(told, word)[place][channel])
+    return out
+
+
+@in_double
 def rest_figures(fitted: Fit, train: Recording, test: Recording, assessment: Any, seed: int) -> dict[str, float]:
     """Errors of the rest of each path once so many steps were seen, and whether its end is foretold."""
     time, most = int(test.lengths.max()), max(assessment.seen)

@@ -35,6 +35,7 @@ from neurolatent.models.pvrnn.program import program
 from neurolatent.models.pvrnn.programs import evidence_of, foreseen_of, posterior_of
 from neurolatent.models.pvrnn.regression import ErrorRegression, Foreseen
 from neurolatent.models.pvrnn.start import start_of
+from neurolatent.models.pvrnn.stream import PatternStream
 from neurolatent.precision import in_double
 from neurolatent.recording import Recording
 
@@ -93,6 +94,11 @@ class PVRNN:
     def is_symbolic(self) -> bool:
         """Whether the data are symbols."""
         return isinstance(self.likelihood, Symbols)
+
+    @property
+    def horizon(self) -> int:
+        """Steps that are told ahead."""
+        return self.recognition.horizon
 
     def tempering(self) -> tuple[Float[np.ndarray, " layers"], Float[np.ndarray, " layers"]]:
         """Meta-prior of each layer, and that of its first step."""
@@ -216,6 +222,10 @@ class PVRNN:
     def with_horizon(self, horizon: int) -> "PVRNN":
         """The same model, which looks so many steps ahead."""
         return replace(self, recognition=replace(self.recognition, horizon=horizon))
+
+    def stream(self, params: PVRNNParams) -> PatternStream:
+        """A running error regression: ``update(x)`` with each observation tells the coming steps."""
+        return PatternStream(self, params)
 
     @in_double
     def simulate(self, params: PVRNNParams, key: PRNGKeyArray, lengths: Sequence[int]) -> Recording:
