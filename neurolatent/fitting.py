@@ -26,7 +26,7 @@ from neurolatent.models.protocols import (
     Selected,
     TrainsBeside,
 )
-from neurolatent.models.pvrnn import PVRNN
+from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.precision import in_double
 from neurolatent.preparation import PreparationWarning, Step
 from neurolatent.preparation import prepare as learn_steps
@@ -45,6 +45,7 @@ DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     ),
     # all sequences at once, a constant rate, nothing held out: as in all published codes (specification, section 6)
     PVRNN: lambda model: MinibatchVI(5000, None, 1e-3, 1e-3, clip=None, validation=0.0, tolerance=0.01),
+    VRNN: lambda model: MinibatchVI(500, 16, 1e-3, 1e-4),
     # stops as the methods were published with: spikes by relative change, choices by nats (Ashwood et al. 2022)
     HMMGLM: lambda model: EM(steps=300, tolerance=0.0, absolute=1e-4) if model.is_choice else EM(tolerance=1e-5),
 }

@@ -173,7 +173,7 @@ def predict(
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """The state of each unit of new data, by risk where the run has a prognosis; or the signal decoded or foreseen, bin by bin."""
+    """The state of each unit of new data, by risk where there is a prognosis; or the signal told bin by bin."""
     _start_up(cache)
     import time
 

@@ -6,8 +6,7 @@ from neurolatent.diagnostics.latents import latent_rows
 from neurolatent.diagnostics.patterns import pattern_rows
 from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict, graded
 from neurolatent.diagnostics.states import dynamics_rows, prediction_rows, state_rows
-from neurolatent.models.protocols import HasBound, HasTwoStages
-from neurolatent.models.pvrnn import PVRNN
+from neurolatent.models.protocols import Foresees, HasBound, HasTwoStages
 from neurolatent.result import Fit
 
 __all__ = ["Diagnosis", "Row", "Verdict", "check", "graded"]
@@ -26,7 +25,7 @@ def check(fit: Fit) -> Diagnosis:
     """
     if isinstance(fit.model, HasTwoStages):
         return Diagnosis((completed(fit), *engine_rows(fit), *decoding_rows(fit)))
-    if isinstance(fit.model, PVRNN):
+    if isinstance(fit.model, Foresees):
         return Diagnosis((completed(fit), *engine_rows(fit), *pattern_rows(fit)))
     if isinstance(fit.model, HasBound):
         return Diagnosis((completed(fit), *engine_rows(fit), *latent_rows(fit)))

@@ -180,6 +180,16 @@ class Foresees(Protocol):
         ...
 
     @property
+    def window(self) -> int:
+        """Steps that are still revised as more is seen; 1 where only the last is told."""
+        ...
+
+    @property
+    def foresight(self) -> str:
+        """Words for how it looks ahead."""
+        ...
+
+    @property
     def is_symbolic(self) -> bool:
         """Whether the data are symbols."""
         ...

@@ -35,7 +35,7 @@ def pattern_figures(fitted: Fit) -> dict[str, float]:
     ``beta.LAYER``; ``sd.prior.LAYER`` and ``sd.posterior.LAYER``, mean standard deviations; ``decode.rmse`` of values
     or ``decode.accuracy`` of symbols, as the posterior reconstructs them; ``collapsed``, a number of layers.
     """
-    if not isinstance(fitted.model, PVRNN):
+    if not isinstance(fitted.model, Foresees):
         return {}
     trace, latents = fitted.idata["trace"], fitted.idata["latents"]
     best, layers = int(trace["best"]), range(1, len(fitted.model.layers) + 1)
@@ -108,7 +108,7 @@ def _seen_transitions(fitted: Fit, count: int) -> np.ndarray:
 def foreseen_figures(fitted: Fit, train: Recording, test: Recording, assessment: Any, seed: int) -> dict[str, float]:
     """Figures of sequences that the fit has not seen.
 
-    ``test.loss`` (of a PV-RNN: its objective after recognising whole sequences), ``test.rec`` and ``test.kl.LAYER``;
+    ``test.loss`` (the objective; a PV-RNN recognises whole sequences first), ``test.rec`` and ``test.kl.LAYER``;
     with ``leads`` ``rmse.leadK``, the error K steps ahead over all steps, and ``repeat.rmse.leadK``, that of repeating
     the last value; with ``seen`` ``rest.rmse.mM``, the error of the rest of each path once M steps were seen, and with
     ``endings`` too ``branch_correct.mM``, the share whose end is foretold among so many clusters of training ends; the
@@ -122,8 +122,6 @@ def foreseen_figures(fitted: Fit, train: Recording, test: Recording, assessment:
 
 
 def _recognised_figures(fitted: Fit, test: Recording) -> dict[str, float]:
-    if not isinstance(fitted.model, PVRNN):
-        return {}
     told = fitted.predict(test)
     figures = {f"test.{name}": float(told[name].values.mean()) for name in ("loss", "rec")}
     figures["test.elbo"] = float(told["log_evidence"].values.mean())

@@ -12,7 +12,7 @@ from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.models.protocols import HasBound, HasTwoStages
-from neurolatent.models.pvrnn import PVRNN
+from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.preparation import STEPS, Step
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
@@ -24,7 +24,7 @@ from neurolatent.recipe.read import Recipe
 from neurolatent.recording import Knowledge, Recording
 from neurolatent.validation import Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF, "gpvae": GPVAE, "pvrnn": PVRNN}
+MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF, "gpvae": GPVAE, "pvrnn": PVRNN, "vrnn": VRNN}
 ENGINES: dict[str, type] = {"em": EM, "minibatch_vi": MinibatchVI, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage}
 ASSESSMENT = (
     "folds",

@@ -5,5 +5,16 @@ from neurolatent.models.pvrnn.likelihoods import LIKELIHOODS, Softmax, Symbols, 
 from neurolatent.models.pvrnn.model import PVRNN
 from neurolatent.models.pvrnn.params import PVRNNParams
 from neurolatent.models.pvrnn.regression import ErrorRegression
+from neurolatent.models.pvrnn.vrnn import VRNN
 
-__all__ = ["LIKELIHOODS", "PVRNN", "ErrorRegression", "Layer", "PVRNNParams", "Softmax", "Symbols", "UnitGaussian"]
+__all__ = [
+    "LIKELIHOODS",
+    "PVRNN",
+    "VRNN",
+    "ErrorRegression",
+    "Layer",
+    "PVRNNParams",
+    "Softmax",
+    "Symbols",
+    "UnitGaussian",
+]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from neurolatent.checks import InputError, place
+from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.models.protocols import ModelWarning, Selected
 from neurolatent.models.pvrnn.params import Floats
 from neurolatent.ops.padding import pad, padded_length
@@ -24,6 +24,21 @@ class PVRNNData(NamedTuple):
     seen: Floats  # (sequences, time, channels) 1 where a value was observed
     valid: Floats  # (sequences, time) 1 up to the last observed step: what comes after says nothing of the latents
     row: Int[Any, " sequences"]  # number of the training sequence; -1 for a new one
+
+
+def signal_of(model: Any, recording: Recording) -> str:
+    """Name of the signal that is modelled.
+
+    Raises:
+        InputError: It is not named, and there is more than one.
+    """
+    known = list(recording.signals)
+    if model.signal is not None:
+        recording.signal(model.signal)
+        return model.signal
+    if len(known) > 1:
+        raise InputError(f"{place(recording.title)}: which signal? Pass signal=. {did_you_mean('', known)}")
+    return known[0]
 
 
 def selected(model: Any, recording: Recording, *, for_training: bool) -> Selected:

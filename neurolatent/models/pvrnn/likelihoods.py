@@ -51,6 +51,10 @@ class Likelihood(Protocol):
         """What is expected: values (..., channels), or probabilities (..., channels, bins) of symbols."""
         ...
 
+    def expected_code(self, output: Array) -> Float[Array, "*shape channels bins"]:
+        """The target that the output expects."""
+        ...
+
     def constant(self) -> float:
         """Nats of a channel by which the loss falls short of minus a log density; 0 where that is not one of x."""
         ...
@@ -126,6 +130,10 @@ class Softmax:
         """The mean of the reference points."""
         return jnp.sum(jax.nn.softmax(output) * jnp.asarray(self.points(), output.dtype), axis=-1)
 
+    def expected_code(self, output: Array) -> Array:
+        """The softmax."""
+        return jax.nn.softmax(output)
+
     def constant(self) -> float:
         """The loss is no density of x but a divergence of codes."""
         return 0.0
@@ -178,6 +186,10 @@ class UnitGaussian:
     def _mean(self, output: Array) -> Array:
         return jnp.tanh(output) if self.output == "tanh" else output
 
+    def expected_code(self, output: Array) -> Array:
+        """The mean."""
+        return self._mean(output)
+
     def constant(self) -> float:
         """The normaliser of the unit Gaussian."""
         return 0.5 * math.log(2 * math.pi)
@@ -221,6 +233,10 @@ class Symbols:
         return -jnp.sum(target * jax.nn.log_softmax(output), axis=-1)
 
     def told(self, output: Array) -> Array:
+        """Probabilities."""
+        return jax.nn.softmax(output)
+
+    def expected_code(self, output: Array) -> Array:
         """Probabilities."""
         return jax.nn.softmax(output)
 

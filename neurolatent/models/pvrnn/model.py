@@ -21,7 +21,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.compiling import key_of
 from neurolatent.models.protocols import Bound, Latents, Selected
 from neurolatent.models.pvrnn import door, names, refusals
@@ -100,6 +99,17 @@ class PVRNN:
         """Steps that are told ahead."""
         return self.recognition.horizon
 
+    @property
+    def window(self) -> int:
+        """Steps that are still revised as more is seen."""
+        return self.recognition.window
+
+    @property
+    def foresight(self) -> str:
+        """Words for how it looks ahead."""
+        told = self.recognition
+        return f"the last {told.window} are revised {told.iterations} times at each step, then the prior goes on"
+
     def tempering(self) -> tuple[Float[np.ndarray, " layers"], Float[np.ndarray, " layers"]]:
         """Meta-prior of each layer, and that of its first step."""
         w = np.broadcast_to(np.asarray(self.w, float), len(self.layers)).copy()
@@ -126,13 +136,7 @@ class PVRNN:
         Raises:
             InputError: It is not named, and there is more than one.
         """
-        known = list(recording.signals)
-        if self.signal is not None:
-            recording.signal(self.signal)
-            return self.signal
-        if len(known) > 1:
-            raise InputError(f"{place(recording.title)}: which signal? Pass signal=. {did_you_mean('', known)}")
-        return known[0]
+        return door.signal_of(self, recording)
 
     def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
         """Coded and padded arrays; training leaves out sequences of one step, or in which nothing was observed.
