@@ -28,7 +28,7 @@ from neurolatent.models.pvrnn.layer import Layer
 from neurolatent.models.pvrnn.likelihoods import Softmax, Symbols, UnitGaussian
 from neurolatent.models.pvrnn.loss import divergence
 from neurolatent.models.pvrnn.params import Floats
-from neurolatent.models.pvrnn.regression import BAND, Foreseen
+from neurolatent.models.pvrnn.regression import BAND, Foreseen, step_noise
 from neurolatent.ops.mlp import apply_network, make_network, network_kind
 from neurolatent.recording import Recording
 
@@ -226,7 +226,8 @@ def _told(model: VRNN, params: VRNNParams, data: PVRNNData, key: PRNGKeyArray) -
     mean = filtered(model, params, data, _noise(model, None, data, dtype))
 
     def one(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
-        found = filtered(model, params, data, _noise(model, key, data, dtype))
+        (noise,) = step_noise(model, key, jnp.arange(data.valid.shape[1]), data.valid.shape[0], dtype)
+        found = filtered(model, params, data, noise)
         return found.rec, found.kl, model.likelihood.told(found.output)
 
     rec, kl, told = (part.mean(axis=0) for part in jax.vmap(one)(jax.random.split(key, DRAWS)))
