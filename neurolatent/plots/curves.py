@@ -1,4 +1,4 @@
-"""Mean or median curves with bands over seeds: what a sweep shows, such as agreement against the share of wrong labels."""
+"""Mean or median curves with bands over seeds: what a sweep shows, as agreement against the share of wrong labels."""
 
 from collections.abc import Mapping
 from typing import Literal
