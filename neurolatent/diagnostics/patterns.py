@@ -1,6 +1,7 @@
 """Does what was learned hold up, of a recurrent network whose latents may collapse, explode or stick at a limit?"""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ SLACK = 1e-3  # of a logarithm, within which it is at its limit
 
 def pattern_rows(fit: Fit) -> Iterable[Row]:
     """Did all epochs have a number, is every layer used, did a divergence explode, are standard deviations free?"""
-    planned, finite = fit.engine.epochs, finite_epochs(fit)
+    engine: Any = fit.engine
+    planned, finite = engine.epochs, finite_epochs(fit)
     whole = fit.interrupted or finite >= planned or not any("no number" in words for words in fit.warnings)
     worst = float(max(np.nanmax(trace) for trace in divergence_traces(fit)) / steps_of(fit))
     stuck = share_at_clip(fit)

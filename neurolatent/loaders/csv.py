@@ -84,10 +84,11 @@ def _rows_with(only: Mapping[str, Codes], table: pd.DataFrame, name: str) -> pd.
     for column, value in only.items():
         if column not in table:
             raise InputError(f"{name}, only: there is no column {column!r}. {did_you_mean(column, table.columns)}")
-        words = table[column].astype(str)
-        if not (words == str(value)).any():
-            raise InputError(f"{name}, only: no row has {column} {value!r}. {did_you_mean(str(value), words.unique())}")
-        table = table[words == str(value)].drop(columns=[column]).reset_index(drop=True)
+        words = [str(word) for word in table[column]]
+        kept = [n for n, word in enumerate(words) if word == str(value)]
+        if not kept:
+            raise InputError(f"{name}, only: no row has {column} {value!r}. {did_you_mean(str(value), set(words))}")
+        table = table.iloc[kept].drop(columns=[column]).reset_index(drop=True)
     return table
 
 

@@ -75,7 +75,7 @@ class Window(NamedTuple):
     target: Array  # (sequences, window, channels, bins)
     floor: Array  # (sequences, window, channels)
     seen: Array
-    count: Array  # observations in the window
+    filled: Array  # observations in the window
     holds_first: Array  # whether its first row is the first step of the sequence
     time: Array  # observations so far
 
@@ -190,13 +190,13 @@ def observe(
 def _valid(window: Window) -> Array:
     """(sequences, window) rows that stand for an observation."""
     count, size = window.target.shape[:2]
-    return jnp.broadcast_to(jnp.arange(size) < window.count, (count, size)).astype(window.target.dtype)
+    return jnp.broadcast_to(jnp.arange(size) < window.filled, (count, size)).astype(window.target.dtype)
 
 
 def _moved_on(model: Any, params: PVRNNParams, window: Window) -> Window:
     """A full window makes its oldest step for good, and drops its row."""
     size = window.target.shape[1]
-    is_full = window.count == size
+    is_full = window.filled == size
     batch, dtype = len(window.target), window.target.dtype
     oldest = type(window.adaptive)(*(rows[:, :1] for rows in window.adaptive))
     course = roll_posterior(model, params, window.before, oldest, no_noise(model, 1, batch, dtype))
@@ -207,7 +207,7 @@ def _moved_on(model: Any, params: PVRNNParams, window: Window) -> Window:
         tuple(map(pick, after, window.before)),
         jax.tree.map(shifted, window.adaptive),
         *(shifted(part) for part in (window.target, window.floor, window.seen)),
-        pick(window.count - 1, window.count),
+        pick(window.filled - 1, window.filled),
         window.holds_first & ~is_full,
         window.time,
     )
@@ -216,7 +216,7 @@ def _moved_on(model: Any, params: PVRNNParams, window: Window) -> Window:
 def _with_row(model: Any, params: PVRNNParams, window: Window, new: tuple[Array, Array, Array]) -> Window:
     """The window with the new observation and a row for it."""
     batch, size = window.target.shape[:2]
-    place = window.count
+    place = window.filled
     noise = no_noise(model, size, batch, window.target.dtype)
     course = roll_posterior(model, params, window.before, window.adaptive, noise)
     is_first = ((place == 0) & window.holds_first)[None]
@@ -238,7 +238,7 @@ def _with_row(model: Any, params: PVRNNParams, window: Window, new: tuple[Array,
 def foreseen(model: Any, params: PVRNNParams, window: Window, key: PRNGKeyArray) -> Foreseen:
     """Draws through the window and on along the prior; mean and band of what the output tells."""
     (batch, size), settings, dtype = window.target.shape[:2], model.recognition, window.target.dtype
-    last = window.count - 1
+    last = window.filled - 1
 
     def one(key: PRNGKeyArray) -> tuple[Array, Array]:
         noise = step_noise(model, key, jnp.arange(size + settings.horizon), batch, dtype)

@@ -39,11 +39,13 @@ def fsm_case(seed: int, *, sequences: int = 10, steps: int = 24) -> Recording:
 
 def symbols(rng: np.random.Generator, steps: int) -> np.ndarray:
     """(steps,) states of the machine from A on, as numbers."""
-    out = np.zeros(steps, int)
-    for t in range(1, steps):
-        out[t] = {0: 1, 2: 0}.get(int(out[t - 1]), -1)
-        if out[t] < 0:
-            out[t] = 2 if rng.random() < MACHINE[1, 2] else 0
+    out, state = np.zeros(steps, int), 0
+    for t in range(steps):
+        out[t] = state
+        if state == 1:  # drawn at every visit of B, also where the string ends there
+            state = 2 if rng.random() < MACHINE[1, 2] else 0
+        else:
+            state = 1 if state == 0 else 0
     return out
 
 

@@ -82,7 +82,7 @@ def test_one_observation_at_a_time_is_the_batch():
             )
             for a, b in zip(told, whole, strict=True):
                 np.testing.assert_allclose(a, b[time], rtol=1e-9)
-    assert int(window.count) == 3
+    assert int(window.filled) == 3
     assert not bool(window.holds_first)
 
 
