@@ -42,10 +42,8 @@ def symbols(rng: np.random.Generator, steps: int) -> np.ndarray:
     out, state = np.zeros(steps, int), 0
     for t in range(steps):
         out[t] = state
-        if state == 1:  # drawn at every visit of B, also where the string ends there
-            state = 2 if rng.random() < MACHINE[1, 2] else 0
-        else:
-            state = 1 if state == 0 else 0
+        # drawn at every visit of B, also where the string ends there
+        state = 2 * int(rng.random() < MACHINE[1, 2]) if state == 1 else int(state == 0)
     return out
 
 
