@@ -3,9 +3,10 @@
 from neurolatent.diagnostics.decoding import decoding_rows
 from neurolatent.diagnostics.engines import completed, engine_rows
 from neurolatent.diagnostics.latents import latent_rows
+from neurolatent.diagnostics.patterns import pattern_rows
 from neurolatent.diagnostics.rows import Diagnosis, Row, Verdict, graded
 from neurolatent.diagnostics.states import dynamics_rows, prediction_rows, state_rows
-from neurolatent.models.protocols import HasBound, HasTwoStages
+from neurolatent.models.protocols import Foresees, HasBound, HasTwoStages
 from neurolatent.result import Fit
 
 __all__ = ["Diagnosis", "Row", "Verdict", "check", "graded"]
@@ -20,9 +21,12 @@ def check(fit: Fit) -> Diagnosis:
     the dynamics, agreement of data and knowledge. For a model that decodes a signal: what the regression tells of
     unseen rows, stability, bins in which a rule stepped in or that were skipped, coverage after a calibration.
     For a model of continuous latents: are all used, are length scales off their bounds, does the basis represent them.
+    For a network of patterns: did every epoch have a number, has a layer collapsed or exploded, are deviations clipped.
     """
     if isinstance(fit.model, HasTwoStages):
         return Diagnosis((completed(fit), *engine_rows(fit), *decoding_rows(fit)))
+    if isinstance(fit.model, Foresees):
+        return Diagnosis((completed(fit), *engine_rows(fit), *pattern_rows(fit)))
     if isinstance(fit.model, HasBound):
         return Diagnosis((completed(fit), *engine_rows(fit), *latent_rows(fit)))
     rows = [completed(fit), *engine_rows(fit), *state_rows(fit), *prediction_rows(fit), *dynamics_rows(fit)]

@@ -1,10 +1,11 @@
-"""Simulated trials of spikes and behaviour that a recipe names in [data.simulate]."""
+"""Simulated trials of spikes and behaviour, and patterns, that a recipe names in [data.simulate]."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
+from neurolatent.models.pvrnn.synthetic import branching_case, fsm_case, primitives_case
 from neurolatent.recipe.objects import build
 from neurolatent.recording import Recording
 
@@ -30,7 +31,39 @@ class DigitsCase:
     exemplar: Literal["single", "cycle"] = "single"
 
 
+@dataclass(frozen=True)
+class Machine:
+    """The table with ``name = "fsm"``: symbols of a machine with three states."""
+
+    seed: int = 0
+    sequences: int = 10
+    steps: int = 24
+
+
+@dataclass(frozen=True)
+class Branching:
+    """The table with ``name = "branching"``: paths that bend to one of two sides."""
+
+    seed: int = 0
+    sequences: int = 60
+    steps: int = 30
+
+
+@dataclass(frozen=True)
+class Primitives:
+    """The table with ``name = "primitives"``: closed curves that a machine switches."""
+
+    seed: int = 0
+    sequences: int = 20
+    primitives: int = 6
+
+
 CASES = {"gpfa_case": (GPFACase, gpfa_case), "digits_case": (DigitsCase, digits_case)}
+CASES |= {
+    "fsm": (Machine, fsm_case),
+    "branching": (Branching, branching_case),
+    "primitives": (Primitives, primitives_case),
+}
 
 
 def trials_of(table: Mapping[str, Any], where: str) -> Recording | None:

@@ -12,12 +12,14 @@ from neurolatent.models.arphmm import ARPHMM, ARPrior
 from neurolatent.models.dkf import DKF, StatePrior
 from neurolatent.models.dkf.motion import MOTIONS, Motion
 from neurolatent.models.gpvae import GPVAE
+from neurolatent.models.pvrnn import LIKELIHOODS, PVRNN, VRNN, ErrorRegression, Layer
 from neurolatent.models.regressors import REGRESSORS
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one, so no two may share a name.
 KINDS: tuple[type, ...] = (
     *(ARPHMM, ARPrior, DKF, StatePrior, Motion, *MOTIONS.values(), GPVAE, *hmmglm.CHOICES, *REGRESSORS.values()),
+    *(PVRNN, VRNN, Layer, *LIKELIHOODS, ErrorRegression),
     *(EM, MinibatchVI, NUTS, SVI, TwoStage),
     *STEPS.values(),
 )
