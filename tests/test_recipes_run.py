@@ -17,6 +17,8 @@ LONG = {
     "hmmglm_sim",
     "pvrnn_arm",
     "pvrnn_primitives",
+    "rul_fd003",
+    "rul_fd004",
 }  # run by hand, their figures are on the cards
 SMALLER = {  # sweeps, reduced to a corner of their grid
     "arphmm_e1": ("data.knowledge.labels.nu=0.0,1.0", "data.simulate.length=100", "seed=0,1"),
