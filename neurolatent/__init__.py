@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neurolatent.models.dkf import DKF
     from neurolatent.models.gpvae import GPFA, GPVAE
     from neurolatent.models.hmmglm import HMMGLM
+    from neurolatent.models.pvrnn import PVRNN
     from neurolatent.preparation import ChoiceCovariates, DropSilent, HealthIndicator, Regimes, Standardise
     from neurolatent.prognostics import Prognosis, RemainingLife, prognose, risk_table
     from neurolatent.recording import Knowledge, Recording, Signal, weights
@@ -35,6 +36,7 @@ __all__ = [
     "GPVAE",
     "HMMGLM",
     "NUTS",
+    "PVRNN",
     "SVI",
     "BiClustering",
     "Candidate",
@@ -85,6 +87,7 @@ _HOMES = {
     "Knowledge": "neurolatent.recording",
     "MinibatchVI": "neurolatent.choices",
     "NUTS": "neurolatent.choices",
+    "PVRNN": "neurolatent.models.pvrnn",
     "Prognosis": "neurolatent.prognostics",
     "Recording": "neurolatent.recording",
     "Regimes": "neurolatent.preparation",

@@ -132,10 +132,11 @@ class MinibatchVI:
     """
 
     epochs: int = 300
-    batch: int = 20  # sequences, about: each epoch is cut into equal batches, whose remainder is left out in turn
+    batch: int | None = 20  # sequences, about: an epoch is cut into equal batches, the rest left out; None takes all
     learning_rate: float = 3e-3  # of Adam
     final_rate: float = 1e-4  # at the last epoch, after a cosine decay
-    clip: float | int = 10.0  # largest norm of the gradient of the bound per sequence
+    own_rate: float | int | None = None  # of parameters that each sequence has for itself; None: learning_rate
+    clip: float | int | None = 10.0  # largest norm of the gradient of the bound per sequence; None for no limit
     kl_epochs: int = 0  # over which the weight of the divergence rises from 0 to 1
     validation: float | int = 0.15  # share of the sequences held out, to stop and to choose among restarts; 0 for none
     patience: int = 50  # epochs without a better held-out bound before it stops
@@ -143,10 +144,15 @@ class MinibatchVI:
     tolerance: float | int = 0.1  # nats per sequence; a smaller rise of the bound counts as none
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 4), ("batch", 1), ("kl_epochs", 0), ("patience", 1), ("restarts", 1)):
+        for name, low in (("epochs", 4), ("kl_epochs", 0), ("patience", 1), ("restarts", 1)):
             whole_number(name, getattr(self, name), low)
-        for name in ("learning_rate", "final_rate", "clip"):
+        if self.batch is not None:
+            whole_number("batch", self.batch, 1)
+        for name in ("learning_rate", "final_rate"):
             positive(name, getattr(self, name))
+        for name in ("own_rate", "clip"):
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name))
         at_least("tolerance", self.tolerance, 0.0)
         if self.final_rate > self.learning_rate:
             raise InputError(f"final_rate must be at most learning_rate ({self.learning_rate}), got {self.final_rate}")

@@ -68,7 +68,7 @@ class Sweep:
         return values, out
 
     def summary(self) -> dict[str, float]:
-        """Mean and standard deviation over seeds of every figure at every point of the grid, by flat names."""
+        """Mean, standard deviation and median over seeds of every figure at every point of the grid, by flat names."""
         table = self.table()
         keys = [k for k in self.points[0] if k != "seed"]
         flat = {}
@@ -77,6 +77,7 @@ class Sweep:
             for figure in [c for c in table.columns if c not in self.points[0]]:
                 values: Any = part[figure]
                 flat[f"{figure}@{where}.mean"] = float(values.mean())
+                flat[f"{figure}@{where}.median"] = float(values.median())
                 flat[f"{figure}@{where}.sd"] = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         return flat
 

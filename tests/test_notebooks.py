@@ -30,4 +30,5 @@ def test_there_is_a_notebook():
         "maintenance_list",
         "shared_latents",
         "strategies",
+        "temporal_patterns",
     ]

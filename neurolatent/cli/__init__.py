@@ -174,7 +174,7 @@ def predict(
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
-    """The state of each unit of new data, by risk where the run has a prognosis; or the decoded signal, bin by bin."""
+    """The state of each unit of new data, by risk where there is a prognosis; or the signal told bin by bin."""
     data, outcomes = given_file(data), None if outcomes is None else given_file(outcomes)
     _start_up(cache)
     import time

@@ -104,10 +104,16 @@ def predicted(
     fitted: Any, prognosis: Any, recipe: Any, recording: Any, horizon: float | None
 ) -> tuple[Any, dict[str, float], float | None]:
     """Table of units, figures where the truth is given, and the horizon of the risk."""
+    from neurolatent.models.protocols import Foresees
+
     if prognosis is None:
         from neurolatent.recipe.decoding import decoded_table, decodes, decoding_figures
         from neurolatent.recipe.figures import given_units_figures
 
+        if isinstance(fitted.model, Foresees):
+            from neurolatent.recipe.patterns import foreseen_table, stream_figures
+
+            return foreseen_table(fitted, recording, recipe.seed), stream_figures(fitted, recording, recipe.seed), None
         if decodes(fitted):
             return decoded_table(fitted, recording), decoding_figures(fitted, recording), None
         return units_table(fitted, recording), given_units_figures(fitted, recording), None

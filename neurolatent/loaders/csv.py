@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurolatent.checks import InputError, place
+from neurolatent.checks import InputError, did_you_mean, place
 from neurolatent.loaders.facts import with_sequence_facts
 from neurolatent.loaders.files import beside, read_text
 from neurolatent.recording import Recording
@@ -30,6 +30,7 @@ def read_csv(
     levels: Mapping[str, Levels] | None = None,
     per_sequence: Sequence[str] = (),
     separator: str = ",",
+    only: Mapping[str, Codes] | None = None,
 ) -> Recording:
     """A recording from a table of text with one row per sample, rows of a sequence together and in order of time.
 
@@ -49,6 +50,7 @@ def read_csv(
             to its words with their codes: ``{"choice": {"left": -1, "right": 1}}``. Figures then speak in these words.
         per_sequence: Columns with one value throughout a sequence, which go into the table of sequences.
         separator: What stands between two columns.
+        only: Column to the one value whose rows are read, such as ``{"split": "train"}``.
 
     Raises:
         FileNotFoundError: No such file.
@@ -56,7 +58,7 @@ def read_csv(
     """
     path = Path(path)
     recording = Recording.of(
-        table_of_text(path, separator),
+        _rows_with(only or {}, table_of_text(path, separator), path.name),
         signals=signals,
         sequence=sequence,
         clock=clock,
@@ -69,10 +71,25 @@ def read_csv(
         per_sequence=per_sequence,
         name=path.name,
     )
+    for column, value in (only or {}).items():
+        recording = recording.noting(f"only rows in which {column} is {value}")
     if sequences is None:
         return recording
     second = beside(path, sequences)
     return with_sequence_facts(recording, table_of_text(second, separator), sequence, second.name)
+
+
+def _rows_with(only: Mapping[str, Codes], table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows that hold one value in each of some columns, which are then left out."""
+    for column, value in only.items():
+        if column not in table:
+            raise InputError(f"{name}, only: there is no column {column!r}. {did_you_mean(column, table.columns)}")
+        words = [str(word) for word in table[column]]
+        kept = [n for n, word in enumerate(words) if word == str(value)]
+        if not kept:
+            raise InputError(f"{name}, only: no row has {column} {value!r}. {did_you_mean(str(value), set(words))}")
+        table = table.iloc[kept].drop(columns=[column]).reset_index(drop=True)
+    return table
 
 
 def table_of_text(path: Path, separator: str = ",") -> pd.DataFrame:

@@ -35,5 +35,13 @@ CITATIONS: dict[str, tuple[str, ...]] = {
         "S. Escola, A. Fontanini, D. Katz, L. Paninski (2011). Hidden Markov models for the stimulus-response "
         "relationships of multistate neural systems. Neural Computation 23(5):1071-1132.",
     ),
+    "pvrnn": (
+        "A. Ahmadi, J. Tani (2019). A novel predictive-coding-inspired variational RNN model for online prediction and "
+        "recognition. Neural Computation 31(11). arXiv:1811.01339.",
+    ),
+    "vrnn": (
+        "J. Chung, K. Kastner, L. Dinh, K. Goel, A. Courville, Y. Bengio (2015). A recurrent latent variable model for "
+        "sequential data. Advances in Neural Information Processing Systems 28. arXiv:1506.02216.",
+    ),
 }
 PACKAGE = "neurolatent: see CITATION.cff in the repository, and cite the papers of the models that you used."

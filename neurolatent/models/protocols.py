@@ -115,6 +115,7 @@ class Bound(NamedTuple):
 
     objective: Float[Array, " sequences"]  # what is climbed: its terms may be weighted
     elbo: Float[Array, " sequences"]  # the same with all weights 1: a bound on the log evidence
+    parts: Mapping[str, Array] = {}  # noqa: RUF012 - by name (sequences,), nats: what the engine writes down besides
 
 
 @runtime_checkable
@@ -140,6 +141,61 @@ class HasBound(Protocol):
 
     def params_at(self, free: Any, data: Data) -> Params:
         """The parameters in their own units."""
+        ...
+
+
+@runtime_checkable
+class HasOwn(Protocol):
+    """A model with a bound in which each training sequence has parameters of its own: it has no encoder."""
+
+    def parted(self, free: Any) -> tuple[Any, Any]:
+        """What all sequences share, and what each has of its own: arrays whose first axis are the sequences."""
+        ...
+
+    def joined(self, shared: Any, own: Any) -> Any:
+        """The whole again, of as many sequences as are given."""
+        ...
+
+
+@runtime_checkable
+class TrainsBeside(HasBound, Protocol):
+    """A model whose likes, different in a few values that its parameters hold, train by one program."""
+
+    def beside(self) -> Any:
+        """The model without these values: what must be equal."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """Tells the coming steps after every observation of a sequence."""
+
+    def foresee(self, params: Params, data: Data, key: PRNGKeyArray) -> Any:
+        """``mean``, ``low`` and ``high`` of what comes (time, sequences, horizon, ...), and what is ``told`` of now."""
+        ...
+
+    @property
+    def horizon(self) -> int:
+        """Steps that are told ahead."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Steps that are still revised as more is seen; 1 where only the last is told."""
+        ...
+
+    @property
+    def foresight(self) -> str:
+        """Words for how it looks ahead."""
+        ...
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether the data are symbols."""
+        ...
+
+    def with_horizon(self, horizon: int) -> Any:
+        """The same model, which looks so many steps ahead."""
         ...
 
 

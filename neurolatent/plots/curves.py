@@ -1,4 +1,4 @@
-"""Mean curves with bands over seeds: what a sweep shows, such as agreement against the share of wrong labels."""
+"""Mean or median curves with bands over seeds: what a sweep shows, as agreement against the share of wrong labels."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -16,21 +16,24 @@ def seed_curves(
     *,
     labels: tuple[str, str],
     band: Literal["sd", "range", "none"] = "sd",
+    centre: Literal["mean", "median"] = "mean",
     ax: Axes | None = None,
 ) -> Axes:
-    """The mean over seeds of several series, each with a band.
+    """The mean or median over seeds of several series, each with a band.
 
     Args:
         x: (points,).
         series: Name to (seeds, points); NaN (a run that failed) is left out of mean and band.
         labels: Of the horizontal and the vertical axis, with their units.
         band: One standard deviation, from the smallest to the largest, or none.
+        centre: What is drawn as the curve.
     """
     ax = axes_or_new(ax)
     at = np.asarray(x, float)
     for number, (name, given) in enumerate(series.items()):
         values = np.ma.masked_invalid(np.atleast_2d(np.asarray(given, float)))
-        mean = values.mean(axis=0).filled(np.nan)
+        middle = values.mean(axis=0) if centre == "mean" else np.ma.median(values, axis=0)
+        mean = np.ma.filled(middle, np.nan)
         colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
         if band != "none":
             spread = values.std(axis=0).filled(np.nan)
@@ -39,5 +42,7 @@ def seed_curves(
             ax.fill_between(at, low, high, facecolor=colour, alpha=0.18, edgecolor="none", linewidth=0)
         ax.plot(at, mean, color=colour, marker=marker, markersize=4, label=name)
     ax.set(xlabel=labels[0], ylabel=labels[1])
-    ax.legend(loc="best", title={"sd": "mean ± 1 sd", "range": "mean and range"}.get(band), title_fontsize=8.5)
+    ax.legend(
+        loc="best", title={"sd": f"{centre} ± 1 sd", "range": f"{centre} and range"}.get(band), title_fontsize=8.5
+    )
     return ax

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from neurolatent.checks import InputError
+from neurolatent.checks import InputError, existing_file
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis
+from neurolatent.loaders.csv import table_of_text
 from neurolatent.prognostics.prognosis import Prognosis
 from neurolatent.recipe.data import recording_of
 from neurolatent.recipe.plan import parts_of, test_recording
@@ -235,6 +236,8 @@ def new_recording(recipe: Recipe, path: Path, outcomes: Path | None) -> Recordin
     if outcomes is not None:
         table["outcomes" if training.get("format") == "cmapss" else "sequences"] = str(outcomes)
     where, target = f"{recipe.name}: [data]", str(recipe.section("model").get("target"))
+    if "only" in table and not _has_columns(path, table["only"], str(table.get("separator", ","))):
+        table.pop("only")  # a file of its own holds no other split
     try:
         return recording_of(table, where, recipe.seed)
     except InputError:
@@ -243,6 +246,11 @@ def new_recording(recipe: Recipe, path: Path, outcomes: Path | None) -> Recordin
             raise
         inputs = {name: columns for name, columns in named.items() if name != target}
         return recording_of(table | {"signals": inputs}, where, recipe.seed)  # what is to be decoded is not known
+
+
+def _has_columns(path: Path, columns: Any, separator: str) -> bool:
+    """Whether the header of a table of text has all of these columns."""
+    return set(columns) <= set(table_of_text(existing_file(path), separator).columns)
 
 
 def verdict_summary(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.models.protocols import HasBound, HasTwoStages
+from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.preparation import STEPS, Step
 from neurolatent.recipe.beliefs import knowledge_of
 from neurolatent.recipe.data import recording_of
@@ -24,7 +25,15 @@ from neurolatent.recipe.read import Recipe
 from neurolatent.recording import Knowledge, Recording
 from neurolatent.validation import Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM, "biclustering": BiClustering, "hmmglm": HMMGLM, "dkf": DKF, "gpvae": GPVAE}
+MODELS: dict[str, type] = {
+    "arphmm": ARPHMM,
+    "biclustering": BiClustering,
+    "dkf": DKF,
+    "gpvae": GPVAE,
+    "hmmglm": HMMGLM,
+    "pvrnn": PVRNN,
+    "vrnn": VRNN,
+}
 ENGINES: dict[str, type] = {
     "em": EM,
     "gibbs": Gibbs,
@@ -33,7 +42,15 @@ ENGINES: dict[str, type] = {
     "svi": SVI,
     "two_stage": TwoStage,
 }
-ASSESSMENT = ("folds", "edges", "horizon", "card")  # keys of [test] that do not concern a recording
+ASSESSMENT = (
+    "folds",
+    "edges",
+    "horizon",
+    "card",
+    "leads",
+    "seen",
+    "endings",
+)  # keys of [test] that concern no recording
 
 
 class Parts(NamedTuple):
@@ -53,9 +70,16 @@ class Assessment:
     edges: tuple[float, ...] = ()  # life fractions that stand for the truth of states, from 0 to 1
     horizon: int = 0
     card: str | None = None
+    leads: tuple[int, ...] = ()  # steps ahead at which a model of patterns is measured
+    seen: tuple[int, ...] = ()  # steps of a path that are seen before the rest of it is foretold
+    endings: int = 0  # clusters of the ends of training paths, among which the end is foretold; 0 asks for none
 
     def __post_init__(self) -> None:
         whole_number("horizon", self.horizon, 0)
+        whole_number("endings", self.endings, 0)
+        for name in ("leads", "seen"):
+            for value in getattr(self, name):
+                whole_number(name, value, 1)
         if self.folds is not None and (len(self.edges) < 2 or not (np.diff(self.edges) > 0).all()):
             raise InputError(
                 f"with folds it needs 'edges', two or more rising life fractions that stand for the truth of states, "

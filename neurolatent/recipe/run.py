@@ -3,7 +3,7 @@
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from neurolatent.checks import InputError, did_you_mean
 from neurolatent.choices import Run
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
-from neurolatent.fitting import fit
-from neurolatent.models.protocols import HasBound
+from neurolatent.fitting import fit, fit_beside
+from neurolatent.models.protocols import HasBound, TrainsBeside
 from neurolatent.preparation import PreparationWarning, prepare, replay
 from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
@@ -29,10 +29,12 @@ from neurolatent.recipe.held_out import cross_validated, name_of
 from neurolatent.recipe.latents import fits_beside, trial_figures
 from neurolatent.recipe.lives import Lives, lives_of, with_arm
 from neurolatent.recipe.network import network_figures, network_of
-from neurolatent.recipe.plan import Plan, plan_of, unknowing
+from neurolatent.recipe.patterns import foreseen_beside, foreseen_figures, generated_figures, pattern_figures
+from neurolatent.recipe.plan import Plan, parts_of, plan_of, unknowing
 from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
+from neurolatent.result.settings import encode, to_json
 from neurolatent.validation import Choice
 
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
@@ -73,8 +75,8 @@ class Outcome:
         return rows
 
 
-def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
-    """Fit what a recipe describes, check it, and measure it on held-out data.
+def run_recipe(recipe: Recipe, run: Run | None = None, fitted: Fit | None = None) -> Outcome:
+    """Fit what a recipe describes (or take what was fitted), check it, and measure it on held-out data.
 
     Ctrl-C ends the fit, or what is measured after it, and leaves what there is, marked as interrupted.
 
@@ -84,7 +86,8 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     begin = time.perf_counter()
     plan = plan_of(recipe)
     parts = plan.parts
-    fitted = fit(parts.model, parts.recording, parts.steps, parts.engine, recipe.seed, run=run)
+    if fitted is None:
+        fitted = fit(parts.model, parts.recording, parts.steps, parts.engine, recipe.seed, run=run)
     fitted_at = time.perf_counter()
     figures, comparison, lives, choice = training_figures(fitted), None, None, None
     figures |= cluster_figures(fitted, parts.recording)
@@ -92,6 +95,7 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
     if not interrupted:
         try:
             comparison = _cross_validated(plan, recipe.seed) if plan.splits else None
+            figures |= pattern_figures(fitted) | generated_figures(fitted, plan.simulated, recipe.seed)
             figures |= _flat(comparison) | _test_figures(plan, fitted, recipe.seed)
             if plan.test is not None and decodes(fitted):
                 known = exact_beside(plan.simulated, plan.test)
@@ -104,6 +108,10 @@ def run_recipe(recipe: Recipe, run: Run | None = None) -> Outcome:
                     fitted, plan.arms, parts.recording, plan.test, parts.steps, recipe.seed
                 )
                 figures |= beside
+                also, beside = foreseen_beside(
+                    fitted, plan.arms, parts.recording, plan.test, plan.assessment, parts.steps, recipe.seed
+                )
+                comparison, figures = comparison if also is None else also, figures | beside
             lives = _lives(plan, fitted, recipe.seed)
             figures |= {} if lives is None else lives.figures()
             if plan.folds and not decodes(fitted):  # decoders have no one-state version; compare takes their folds
@@ -157,11 +165,13 @@ def training_figures(fitted: Fit) -> dict[str, float]:
 def _test_figures(plan: Plan, fitted: Fit, seed: int) -> dict[str, float]:
     if plan.test is None or decodes(fitted):
         return {}
-    figures = state_figures(fitted, plan.test) | given_units_figures(fitted, plan.test)
+    figures = {} if isinstance(fitted.model, HasBound) else state_figures(fitted, plan.test)
+    figures |= given_units_figures(fitted, plan.test)
     network = network_of(plan.simulated, "[data.simulate]")
     if network is not None:
         figures |= network_figures(fitted, plan.parts.recording, plan.test, network)
     figures |= trial_figures(fitted, plan.parts.recording, plan.test)
+    figures |= foreseen_figures(fitted, plan.parts.recording, plan.test, plan.assessment, seed)
     if plan.assessment.horizon:
         figures |= forecast_figures(fitted, plan.test, plan.assessment.horizon, seed)
     return figures
@@ -214,11 +224,12 @@ def run_sweep(recipe: Recipe, grids: Mapping[str, Any], quiet: bool = True) -> S
     """
     points, figures, fits = [], [], []
     whole = grid(recipe, grids)
-    for point, varied in whole:
+    ready = fitted_beside([varied for _, varied in whole], quiet=quiet)
+    for (point, varied), fitted in zip(whole, ready, strict=True):
         if not quiet:
             print(f"{len(points) + 1} of {len(whole)}: {point}", file=sys.stderr)
         try:
-            outcome = run_recipe(varied)
+            outcome = run_recipe(varied, fitted=fitted)
         except KeyboardInterrupt:
             break
         if outcome.interrupted:
@@ -227,3 +238,19 @@ def run_sweep(recipe: Recipe, grids: Mapping[str, Any], quiet: bool = True) -> S
         figures.append({**outcome.figures, "converged": float(outcome.fit.converged)})
         fits += [outcome.fit] if len(whole) <= MOST_FITS else []
     return Sweep(tuple(points), tuple(figures), tuple(fits))
+
+
+def fitted_beside(recipes: Sequence[Recipe], *, quiet: bool) -> Sequence[Fit | None]:
+    """The fits of recipes whose models train side by side on the same data; else nothing of each."""
+    none = [None] * len(recipes)
+    if len(recipes) < 2:
+        return none
+    parts = [parts_of(recipe) for recipe in recipes]
+    models = [part.model for part in parts]
+    if not all(isinstance(model, TrainsBeside) for model in models):
+        return none
+    shared = {(to_json(encode(p.model.beside())), to_json(encode(p.engine)), p.recording.fingerprint()) for p in parts}
+    if len(shared) > 1 or any(part.steps != parts[0].steps for part in parts):
+        return none
+    seeds, first = [recipe.seed for recipe in recipes], parts[0]
+    return fit_beside(models, first.recording, first.steps, first.engine, seeds, run=Run(quiet=quiet))

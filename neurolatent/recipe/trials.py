@@ -1,4 +1,4 @@
-"""Simulated spikes, alone or beside behaviour, that a recipe names in [data.simulate]."""
+"""Simulated spikes, trials of spikes and behaviour, and patterns, that a recipe names in [data.simulate]."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
+from neurolatent.models.pvrnn.synthetic import branching_case, fsm_case, primitives_case
 from neurolatent.recipe.objects import build
 from neurolatent.recording import Recording
 
@@ -43,10 +44,40 @@ class BiclusterCase:
     family: Literal["nb", "poisson"] = "nb"
 
 
+@dataclass(frozen=True)
+class Machine:
+    """The table with ``name = "fsm"``: symbols of a machine with three states."""
+
+    seed: int = 0
+    sequences: int = 10
+    steps: int = 24
+
+
+@dataclass(frozen=True)
+class Branching:
+    """The table with ``name = "branching"``: paths that bend to one of two sides."""
+
+    seed: int = 0
+    sequences: int = 60
+    steps: int = 30
+
+
+@dataclass(frozen=True)
+class Primitives:
+    """The table with ``name = "primitives"``: closed curves that a machine switches."""
+
+    seed: int = 0
+    sequences: int = 20
+    primitives: int = 6
+
+
 CASES = {
     "gpfa_case": (GPFACase, gpfa_case),
     "digits_case": (DigitsCase, digits_case),
     "bicluster_case": (BiclusterCase, bicluster_case),
+    "fsm": (Machine, fsm_case),
+    "branching": (Branching, branching_case),
+    "primitives": (Primitives, primitives_case),
 }
 
 

@@ -7,6 +7,7 @@ from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
+from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
@@ -21,6 +22,13 @@ from neurolatent.report.latents import latents_section, truth_section
 from neurolatent.report.lines import lines_section
 from neurolatent.report.material import Material
 from neurolatent.report.outlook import has_answers
+from neurolatent.report.patterns import (
+    foresight_section,
+    layers_section,
+    made_section,
+    objective_section,
+    told_section,
+)
 from neurolatent.report.reconstruction import reconstruction_section
 from neurolatent.report.risk import risk_section
 from neurolatent.report.switching import sequences_section, states_section
@@ -68,12 +76,21 @@ def clusters_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, evidence_section(material, painter)]
 
 
+def patterns_page(material: Material, painter: Painter) -> list[Section]:
+    """Temporal patterns: the parts of the objective, latents by layer, what the network makes and foresees, the fit."""
+    sections = [objective_section(material, painter), layers_section(material, painter)]
+    sections += [told_section(material, painter), *made_section(material, painter)]
+    return [*sections, *foresight_section(material, painter), evidence_section(material, painter)]
+
+
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
     BiClustering: clusters_page,
     DKF: decoding_page,
     GPVAE: latents_page,
     HMMGLM: switching_page,
+    PVRNN: patterns_page,
+    VRNN: patterns_page,
 }
 
 

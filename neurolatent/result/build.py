@@ -15,7 +15,7 @@ from neurolatent.models.protocols import DrawsPart, HasErrors, Selected
 from neurolatent.recording import Recording
 from neurolatent.result.labels import label_latents, parameter_dataset, sample_coordinates
 
-OF_STEPS = ("objective", "elbo", "held_out")  # parts of an engine's trace per restart and step
+OF_STEPS = ("objective", "elbo", "held_out", "rec", "kl")  # an engine's trace per restart and step; kl.1, kl.2, ...
 OF_RUN = ("best", "settling", "best_epoch", "reached")  # and of the whole run, or per restart
 PACKAGES = ("neurolatent", "jax", "jaxlib", "numpyro", "numpy", "scipy", "pandas", "xarray", "arviz-base")
 
@@ -101,7 +101,7 @@ def _trace(trace: dict[str, np.ndarray]) -> xr.Dataset:
     """The objective, where the engine climbs one; else its single figures."""
     if "objective" not in trace:
         return xr.Dataset({name: ((), value) for name, value in trace.items() if np.ndim(value) == 0})
-    steps = {name: (("restart", "step"), trace[name]) for name in OF_STEPS if name in trace}
+    steps = {name: (("restart", "step"), trace[name]) for name in trace if name.partition(".")[0] in OF_STEPS}
     run = {name: (("restart",) * np.ndim(trace[name]), trace[name]) for name in OF_RUN if name in trace}
     return xr.Dataset({**steps, **run})
 

@@ -13,23 +13,14 @@ from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF, StatePrior
 from neurolatent.models.dkf.motion import MOTIONS, Motion
 from neurolatent.models.gpvae import GPVAE
+from neurolatent.models.pvrnn import LIKELIHOODS, PVRNN, VRNN, ErrorRegression, Layer
 from neurolatent.models.regressors import REGRESSORS
 from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one, so no two may share a name.
 KINDS: tuple[type, ...] = (
-    *(
-        ARPHMM,
-        ARPrior,
-        BiClustering,
-        DKF,
-        StatePrior,
-        Motion,
-        *MOTIONS.values(),
-        GPVAE,
-        *hmmglm.CHOICES,
-        *REGRESSORS.values(),
-    ),
+    *(ARPHMM, ARPrior, BiClustering, DKF, StatePrior, Motion, *MOTIONS.values(), GPVAE),
+    *(*hmmglm.CHOICES, *REGRESSORS.values(), PVRNN, VRNN, Layer, *LIKELIHOODS, ErrorRegression),
     *(EM, Gibbs, MinibatchVI, NUTS, SVI, TwoStage),
     *STEPS.values(),
 )

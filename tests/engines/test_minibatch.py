@@ -122,3 +122,85 @@ def test_settings_that_contradict_each_other_are_refused():
         MinibatchVI(learning_rate=1e-4, final_rate=1e-3)
     with pytest.raises(ValueError, match="validation must be a share below 1"):
         MinibatchVI(validation=1.0)
+
+
+class Own(NamedTuple):
+    shared: jax.Array
+    own: jax.Array  # one number for each sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class WithOwn:
+    """A bound of -(y - shared - own)^2 - own^2, of which each sequence has its own number."""
+
+    start: float = 0.0
+
+    def free_start(self, key, data, *, restart):
+        return Own(np.array(self.start), np.zeros((len(data.y), 1)))
+
+    def parted(self, free):
+        return free._replace(own=None), free.own
+
+    def joined(self, shared, own):
+        return shared._replace(own=own)
+
+    def bound(self, free, data, key, kl_weight):
+        each = -((data.y - free.shared - free.own[:, 0]) ** 2) - free.own[:, 0] ** 2
+        return Bound(each, each, {"rec": (data.y - free.shared - free.own[:, 0]) ** 2})
+
+    def free_log_prior(self, free, data):
+        return jnp.zeros(())
+
+    def params_at(self, free, data):
+        return free
+
+
+def plain_adam(y, batches, epochs, rate):
+    """Adam on numbers in plain loops: a sequence outside of the batch does not move, nor do its moments."""
+    value, own = 0.0, np.zeros(len(y))
+    m, v, count = 0.0, 0.0, 0
+    ms, vs, counts = np.zeros(len(y)), np.zeros(len(y)), np.zeros(len(y))
+    for rows in (rows for _ in range(epochs) for rows in batches):
+        off = y[rows] - value - own[rows]
+        slope, slopes = -2 * off.mean(), (-2 * off + 2 * own[rows]) / len(rows)
+        count, m, v = count + 1, 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
+        value -= rate * (m / (1 - 0.9**count)) / (np.sqrt(v / (1 - 0.999**count)) + 1e-8)
+        counts[rows] += 1
+        ms[rows], vs[rows] = 0.9 * ms[rows] + 0.1 * slopes, 0.999 * vs[rows] + 0.001 * slopes**2
+        means, squares = ms[rows] / (1 - 0.9 ** counts[rows]), vs[rows] / (1 - 0.999 ** counts[rows])
+        own[rows] -= rate * means / (np.sqrt(squares) + 1e-8)
+    return value, own
+
+
+OWN = MinibatchVI(12, None, 0.05, 0.05, clip=None, validation=0.0)
+
+
+def test_parameters_of_each_sequence_follow_adam():
+    out = run(OWN, WithOwn())
+    value, own = plain_adam(np.asarray(DATA.y), [np.arange(50)], 12, 0.05)
+    np.testing.assert_allclose(out.params.shared, value, rtol=1e-4)
+    np.testing.assert_allclose(out.params.own[:, 0], own, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(out.trace["rec"][0, 0], np.mean(np.asarray(DATA.y) ** 2), rtol=1e-5)
+
+
+def test_sequences_outside_of_a_batch_stay(monkeypatch):
+    order = [np.arange(25), np.arange(25, 50)]
+    monkeypatch.setattr(jax.random, "permutation", lambda key, count: jnp.arange(count))
+    out = run(dataclasses.replace(OWN, batch=25, epochs=11), WithOwn())  # of its own, so that it is traced anew
+    value, own = plain_adam(np.asarray(DATA.y), order, 11, 0.05)
+    np.testing.assert_allclose(out.params.shared, value, rtol=1e-4)
+    np.testing.assert_allclose(out.params.own[:, 0], own, rtol=1e-3, atol=1e-5)
+
+
+def test_models_side_by_side_are_each_of_them():
+    keys = [jax.random.key(k) for k in (3, 4)]
+    beside = minibatch.run_beside(OWN, [WithOwn(0.0), WithOwn(5.0)], DATA, keys, options=Run())
+    for model, key, got in zip((WithOwn(0.0), WithOwn(5.0)), keys, beside, strict=True):
+        alone = minibatch.run(OWN, model, DATA, key, options=Run(), identity={})
+        np.testing.assert_allclose(got.params.own, alone.params.own, rtol=1e-5)
+        np.testing.assert_allclose(got.trace["objective"], alone.trace["objective"], rtol=1e-5)
+
+
+def test_held_out_sequences_would_have_no_parameters():
+    with pytest.raises(ValueError, match="validation must be 0"):
+        run(MinibatchVI(10), WithOwn())

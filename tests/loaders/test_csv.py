@@ -34,6 +34,17 @@ def test_all_options(tmp_path, name):
     assert recording.history == ("1 missing steps were masked: sequence q at 2",)
 
 
+def test_rows_of_one_split_are_read(tmp_path):
+    text = "split,unit,cycle,a\ntrain,p,1,0.5\ntest,p,1,2\ntrain,p,2,1.5\ntest,p,2,3\n"
+    recording = read(tmp_path, text, only={"split": "test"})
+    assert recording.signal("signal").values[:, 0].tolist() == [2, 3]
+    assert recording.history == ("only rows in which split is test",)
+    with pytest.raises(ValueError, match=r"no row has split 'tset'\. Did you mean 'test'"):
+        read(tmp_path, text, only={"split": "tset"})
+    with pytest.raises(ValueError, match="there is no column 'splt'. Did you mean 'split'"):
+        read(tmp_path, text, only={"splt": "test"})
+
+
 def test_one_sequence_without_clock(tmp_path):
     recording = load(write(tmp_path, "a;b\n1;2\n3;4\n"), bin_width=0.5, separator=";")
     assert recording.signal("signal").values.tolist() == [[1, 2], [3, 4]]

@@ -8,7 +8,10 @@ it from there.
 They are hard to sample. Three neurons, two states and 900 bins, two chains: under the spike and slab 120 draws after
 120 steps of warm-up took 61 s of processor time, without divergences, with R-hat 1.06 of the weights and 1.10 of the
 spread: they need several times as many draws. Under the horseshoe 150 after 150 took 119 s, 250 leapfrog steps a
-draw, ten divergences, R-hat 1.24 of the weights and 1.52 of their means. Believe draws only where ``check`` does.
+draw, ten divergences, R-hat 1.24 of the weights and 1.52 of their means. A Gaussian guide (SVI) does better on the same
+data, in 53 and 58 s: couplings that are not there shrink from 0.28 (root mean square) under a ridge to 0.14 and 0.20,
+with a Pareto k of the importance ratios of 0.64 and 0.70, the edge of what is good. Believe draws only where ``check``
+does.
 
 References: Piironen and Vehtari (2017), Electronic Journal of Statistics 11(2):5018-5051, eqs. 2.8, 3.12 (regularised
 horseshoe); Mitchell and Beauchamp (1988), JASA 83(404):1023-1032 (spike and slab).

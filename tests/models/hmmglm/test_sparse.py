@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import neurolatent as nl
-from neurolatent.choices import EM, NUTS
-from neurolatent.models.hmmglm import HMMGLM, HMMGLMParams, SpikeSlab
+from neurolatent.choices import EM, NUTS, SVI
+from neurolatent.models.hmmglm import HMMGLM, HMMGLMParams, Horseshoe, SpikeSlab
 
 MODEL = HMMGLM(2, self_coupling="none", signal="spikes")
 
@@ -35,3 +35,15 @@ def test_spike_and_slab_shrinks_absent_couplings():
     assert int(sampled.idata["sample_stats"]["diverging"].values.sum()) == 0
     draws = sampled.idata["posterior"].to_dataset()[["weights"]]
     assert float(arviz_stats.rhat(draws)["weights"].max()) < 1.1
+
+
+@pytest.mark.slow
+def test_a_horseshoe_shrinks_absent_couplings_under_a_gaussian_guide():
+    params, absent = network()
+    recording = MODEL.simulate(params, jax.random.key(1), [150] * 6)
+    ridge = nl.fit(MODEL, recording, engine=EM(restarts=3))
+    guided = nl.fit(replace(MODEL, prior=Horseshoe()), recording, engine=SVI(start=EM(restarts=2)))
+    rms = [float(np.sqrt((f.params.weights[:, absent] ** 2).mean())) for f in (ridge, guided)]
+    assert rms[1] < 0.8 * rms[0]
+    khat = [row for row in nl.check(guided).rows if row.what.startswith("Pareto k")]
+    assert khat[0].value < 1.0
