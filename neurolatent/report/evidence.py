@@ -57,7 +57,8 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     parts = [checks(material)]
     parts += climb(material, painter)
     if fit.draws is not None:
-        parts += sampler(material, painter) if isinstance(fit.engine, NUTS) else guide(material)
+        parts += sampler(material, painter) if isinstance(fit.engine, NUTS) else []
+        parts += guide(material) if isinstance(fit.engine, SVI) else []
     parts += calibration(material, painter) if fit.model.residual_is_normal else []
     return Section("diagnostics", "Is the fit to be believed?", parts)
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
 from neurolatent.report.acting import acting_section
+from neurolatent.report.biclusters import neurons_section
 from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
 from neurolatent.report.decoding import decoded_section, honesty_section, state_section
@@ -60,8 +62,14 @@ def latents_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, reconstruction_section(material, painter), evidence_section(material, painter)]
 
 
+def biclusters_page(material: Material, painter: Painter) -> list[Section]:
+    """Clusters of neurons and states of bins: how many, which, how sure; the fit."""
+    return [neurons_section(material), evidence_section(material, painter)]
+
+
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
+    BiClustering: biclusters_page,
     DKF: decoding_page,
     GPVAE: latents_page,
     HMMGLM: switching_page,
