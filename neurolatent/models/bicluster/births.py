@@ -130,9 +130,9 @@ def _places(
     propose = functools.partial(laplace.propose, model.family, single, here.offset, here.dispersion)
     proposals = jax.vmap(propose)(paths)
     is_here = jnp.stack([is_alone, ~is_alone])[:, None, None]
-    loadings = jnp.where(is_here, params.loadings[i], laplace.draw(proposals, key))
+    loadings = jnp.where(is_here, params.loadings[i], laplace.draw(proposals, key, paths.shape[1]))
     target = jax.vmap(lambda path, c: laplace.log_target(model.family, single, here, path[None], c))
-    return loadings[:, 0], (target(paths, loadings) - laplace.log_density(proposals, loadings))[:, 0]
+    return loadings[:, 0], (target(paths, loadings) - laplace.log_density(proposals, loadings, paths.shape[1]))[:, 0]
 
 
 def _log_prior_ratio(model: Any, neurons: int, clusters: int, t: Int[Array, ""]) -> Float[Array, ""]:

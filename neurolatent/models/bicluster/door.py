@@ -63,7 +63,7 @@ def _refuse_untrainable(model: Any, signal: Signal, where: str) -> None:
         raise InputError(f"max_clusters must be at most the number of neurons ({neurons}), got {model.max_clusters}")
     names, observed = np.array(signal.names), signal.observed.sum(axis=0)
     if (observed == 0).any():
-        raise InputError(f"{where}: nothing was observed of {names[observed == 0][0]!r}. Drop it (DropSilent).")
+        raise InputError(f"{where}: nothing was observed of {str(names[observed == 0][0])!r}. Drop it (DropSilent).")
     mean = signal.filled().sum(axis=0) / observed
     for low, words in ((mean == 0, "are silent: their cluster is that of the prior"), (mean < RARE, "are rare")):
         if low.any():

@@ -79,11 +79,12 @@ def move(
     scores = log_weight[:, None] + marginal
     tried = jax.random.categorical(key_label, scores, axis=0).astype(params.label.dtype)
     there = laplace.at_neurons(proposals, tried)
-    loadings = laplace.draw(there, key_loadings)
+    bins = data.counts.shape[1]
+    loadings = laplace.draw(there, key_loadings, bins)
 
     def log_ratio(label: Array, at: laplace.Proposal, c: Array) -> Array:
         exact = laplace.log_target(model.family, data, params, paths[label], c)
-        return exact - at.log_marginal - laplace.log_density(at, c)
+        return exact - at.log_marginal - laplace.log_density(at, c, bins)
 
     here = laplace.at_neurons(proposals, params.label)
     gain = log_ratio(tried, there, loadings) - log_ratio(params.label, here, params.loadings)

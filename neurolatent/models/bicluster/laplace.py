@@ -15,8 +15,10 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from neurolatent.models.bicluster.likelihood import curvature, kernel
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.ops import small
+from neurolatent.ops.gamma import standard_gamma
 
 STEPS = 6  # of Newton's method; ours
+FEW_BINS, FREEDOM = 50, 5.0  # with fewer bins a multivariate t of so many degrees of freedom (specification, 5.7)
 LONGEST = 2.0  # of a step, in standard deviations of the prior
 
 
@@ -88,17 +90,24 @@ def propose_all(
     return jax.lax.map(one, (paths, active))
 
 
-def draw(proposal: Proposal, key: PRNGKeyArray) -> Float[Array, "*batch factor"]:
-    """Loadings from the Gaussians."""
-    white = jax.random.normal(key, proposal.mode.shape, proposal.mode.dtype)
+def draw(proposal: Proposal, key: PRNGKeyArray, bins: int) -> Float[Array, "*batch factor"]:
+    """Loadings from the Gaussians; with few bins from multivariate t, since a flat likelihood has the prior's tails."""
+    key_normal, key_square = jax.random.split(key)
+    white = jax.random.normal(key_normal, proposal.mode.shape, proposal.mode.dtype)
+    if bins < FEW_BINS:
+        square = 2 * standard_gamma(key_square, jnp.full(white.shape[:-1], 0.5 * FREEDOM, white.dtype))
+        white = white * jnp.sqrt(FREEDOM / square)[..., None]
     return proposal.mode + small.applied(small.transposed(small.lower_inverse(proposal.root)), white)
 
 
-def log_density(proposal: Proposal, loadings: Float[Array, "*batch factor"]) -> Float[Array, "*batch"]:
-    """Log density of the Gaussians, up to the constant of their dimension."""
+def log_density(proposal: Proposal, loadings: Float[Array, "*batch factor"], bins: int) -> Float[Array, "*batch"]:
+    """Log density of what :func:`draw` draws from, up to the constant of its dimension."""
     white = small.applied(small.transposed(proposal.root), loadings - proposal.mode)
     half_log_det = jnp.log(jnp.diagonal(proposal.root, axis1=-2, axis2=-1)).sum(axis=-1)
-    return half_log_det - 0.5 * (white**2).sum(axis=-1)
+    square = (white**2).sum(axis=-1)
+    if bins < FEW_BINS:
+        return half_log_det - 0.5 * (FREEDOM + white.shape[-1]) * jnp.log1p(square / FREEDOM)
+    return half_log_det - 0.5 * square
 
 
 def log_target(

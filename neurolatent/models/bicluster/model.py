@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
 from neurolatent.models.bicluster import door, names, refusals, start
+from neurolatent.models.bicluster.condense import condensed
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.statistics import statistics
@@ -109,7 +110,9 @@ class BiClustering:
         self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, heat: Any
     ) -> tuple[BiclusterParams, dict[str, Array]]:
         """The next draw, and single numbers of it and of what became of its proposals."""
-        params, moves = sweep(self, params, data, key, heat)
+        key_sweep, key_merge = jax.random.split(key)
+        params, moves = sweep(self, params, data, key_sweep, heat)
+        params = jax.lax.cond(heat > 1, lambda: condensed(self, params, data, key_merge), lambda: params)
         told = {f"moved_{name}": value for name, value in moves._asdict().items()}
         return params, {**statistics(self, params, data), **told}
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 
 from neurolatent.models.bicluster.params import BiclusterParams
 
-GROUPS = (5, 3, 8, 1)  # of neurons, in the order of the chains
-STATES = (4, 6, 5, 3)  # of bins
+GROUPS = (6, 4, 10, 8)  # of neurons, in the order of the chains: many, since warm-up merges and does not split
+STATES = (6, 4, 8, 10)  # of bins
 SMOOTH = 4.0  # bins, standard deviation
 WINDOW = 10  # bins over which states are told
 DISPERSION = 5.0

@@ -53,10 +53,11 @@ def _entropy(shares: Float[Array, " n"]) -> Float[Array, ""]:
 
 def log_prior(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     """Log density of a draw under the prior, laws of motion and transition rows integrated out, nats."""
-    return _of_neurons(model, params) + _of_partition(model, params) + _of_paths(params) + _of_states(model, params)
+    return of_neurons(model, params) + of_partition(model, params) + of_paths(params) + of_states(model, params)
 
 
-def _of_neurons(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+def of_neurons(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+    """Log prior of offsets, loadings and dispersions, nats."""
     d, c, r = params.offset, params.loadings, params.dispersion
     total = -0.5 * (d**2).sum() / model.offset_sd**2 - len(d) * (0.5 * LOG_2PI + jnp.log(model.offset_sd))
     total = total - 0.5 * (c**2).sum() - 0.5 * c.size * LOG_2PI
@@ -66,14 +67,16 @@ def _of_neurons(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     return total + ((a - 1) * jnp.log(r) - b * r).sum() + len(r) * (a * jnp.log(b) - gammaln(a))
 
 
-def _of_partition(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+def of_partition(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+    """Log prior of the partition of the neurons, nats."""
     sizes = occupancy(params.label, params.trajectories.shape[0])
     logs, gamma = jnp.asarray(log_coefficients(model, len(params.label), len(sizes))), float(model.concentration)
     blocks = jnp.where(sizes > 0, gammaln(gamma + sizes) - gammaln(gamma), 0.0)
     return logs[(sizes > 0).sum()] + blocks.sum()
 
 
-def _of_paths(params: BiclusterParams) -> Float[Array, ""]:
+def of_paths(params: BiclusterParams) -> Float[Array, ""]:
+    """Log density of the trajectories given the states, laws of motion integrated out, nats."""
     clusters, _, size = params.trajectories.shape
     occupied = occupancy(params.label, clusters) > 0
     family = prior_family(size)
@@ -83,7 +86,8 @@ def _of_paths(params: BiclusterParams) -> Float[Array, ""]:
     return marginal + jnp.where(occupied, first, 0.0).sum()
 
 
-def _of_states(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+def of_states(model: Any, params: BiclusterParams) -> Float[Array, ""]:
+    """Log prior of the states and of their weights, transition rows integrated out, nats."""
     states, beta = params.weights.shape[0], params.weights
     moves = jnp.zeros((states, states)).at[params.state[1:-1], params.state[2:]].add(1.0)
     weight = model.alpha * beta + model.kappa * jnp.eye(states)

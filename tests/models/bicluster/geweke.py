@@ -71,7 +71,7 @@ def from_prior(model: Any, neurons: int, key: Any, draws: int) -> dict[str, Any]
         params = prior_draw(model, key_prior, neurons, BINS)
         return statistics(params, draw_counts(model, params, key_counts))
 
-    return jax.lax.map(one, jax.random.split(key, draws), batch_size=100)  # a loop waits for its slowest lane
+    return jax.lax.map(one, jax.random.split(key, draws))
 
 
 @compiled(static=(0, 1, 3, 4, 5))
@@ -95,7 +95,7 @@ def from_chains(model: Any, sweep: Any, key: Any, chains: int, sweeps: int, neur
         total = jax.lax.fori_loop(0, sweeps, step, (params, counts, zero))[2]
         return jax.tree.map(lambda leaf: leaf / sweeps, total)
 
-    return jax.vmap(chain)(jax.random.split(key, chains))
+    return jax.lax.map(chain, jax.random.split(key, chains))
 
 
 def scores(prior: dict[str, Any], chains: dict[str, Any]) -> dict[str, float]:
