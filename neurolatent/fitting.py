@@ -93,7 +93,7 @@ def fit_beside(
     models: Sequence[TrainsBeside],
     recording: Any,
     prepare: Sequence[Step] = (),
-    engine: MinibatchVI | None = None,
+    engine: Engine | None = None,
     seeds: Sequence[int] = (0,),
     *,
     run: Run | None = None,
@@ -114,7 +114,9 @@ def fit_beside(
     if len({type(model) for model in models}) > 1 or any(m.beside() != models[0].beside() for m in models):
         raise InputError("models that train side by side may differ only in the values that they name in beside()")
     first: Any = models[0]
-    chosen: Any = _engine_for(first, engine)
+    chosen = _engine_for(first, engine)
+    if not isinstance(chosen, MinibatchVI):
+        raise InputError(f"models train side by side by MinibatchVI, not by {type(chosen).__name__}")
     ready = _ready(first, recording, prepare)
     every = minibatch.run_beside(
         chosen, models, ready.selected.data, [key_of(seed) for seed in seeds], options=run or Run()

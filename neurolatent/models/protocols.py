@@ -175,6 +175,15 @@ class Foresees(Protocol):
         ...
 
     @property
+    def layers(self) -> Sequence[Any]:
+        """Its layers, lowest first, each with ``units`` and ``latent``."""
+        ...
+
+    def betas(self, channels: int) -> np.ndarray:
+        """Temperature of the divergence of each layer."""
+        ...
+
+    @property
     def horizon(self) -> int:
         """Steps that are told ahead."""
         ...
