@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from neurolatent._version import __version__
 
 if TYPE_CHECKING:
-    from neurolatent.choices import EM, NUTS, SVI, MinibatchVI
+    from neurolatent.choices import EM, NUTS, SVI, Gibbs, MinibatchVI
     from neurolatent.comparison import Sweep, compare
     from neurolatent.diagnostics import Diagnosis, check
     from neurolatent.fitting import fit
     from neurolatent.loaders import load
     from neurolatent.models.arphmm import ARPHMM
+    from neurolatent.models.bicluster import BiClustering
     from neurolatent.models.dkf import DKF
     from neurolatent.models.gpvae import GPFA, GPVAE
     from neurolatent.models.hmmglm import HMMGLM
@@ -37,12 +38,14 @@ __all__ = [
     "NUTS",
     "PVRNN",
     "SVI",
+    "BiClustering",
     "Candidate",
     "ChoiceCovariates",
     "Diagnosis",
     "DropSilent",
     "Fit",
     "Folds",
+    "Gibbs",
     "HealthIndicator",
     "Knowledge",
     "MinibatchVI",
@@ -67,6 +70,7 @@ __all__ = [
 
 _HOMES = {
     "ARPHMM": "neurolatent.models.arphmm",
+    "BiClustering": "neurolatent.models.bicluster",
     "Candidate": "neurolatent.validation",
     "ChoiceCovariates": "neurolatent.preparation",
     "Diagnosis": "neurolatent.diagnostics",
@@ -77,6 +81,7 @@ _HOMES = {
     "Folds": "neurolatent.validation",
     "GPFA": "neurolatent.models.gpvae",
     "GPVAE": "neurolatent.models.gpvae",
+    "Gibbs": "neurolatent.choices",
     "HMMGLM": "neurolatent.models.hmmglm",
     "HealthIndicator": "neurolatent.preparation",
     "Knowledge": "neurolatent.recording",

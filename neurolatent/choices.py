@@ -160,7 +160,33 @@ class MinibatchVI:
             raise InputError(f"validation must be a share below 1 of the sequences, got {self.validation}")
 
 
-Engine = EM | MinibatchVI | NUTS | SVI | TwoStage
+@dataclass(frozen=True)
+class Gibbs:
+    """A model's own sampler: chains of sweeps, from different starts. All numbers are ours."""
+
+    chains: int = 4
+    warmup: int = 2000  # sweeps that are thrown away
+    draws: int = 2000  # sweeps after it, of which single numbers are all kept
+    keep: int = 100  # draws of each chain that are kept whole, evenly spaced
+    heat: float | int = 5.0  # by which the model may flatten its densities at first, in warm-up alone; 1 for not at all
+    heated: float | int = 0.2  # share of the warm-up over which that falls to 1
+
+    def __post_init__(self) -> None:
+        for name, low in (("chains", 1), ("warmup", 0), ("draws", 1), ("keep", 1)):
+            whole_number(name, getattr(self, name), low)
+        at_least("heat", self.heat, 1.0)
+        if not 0 <= self.heated <= 1:
+            raise InputError(f"heated must be a share of the warm-up, got {self.heated}")
+        if self.draws % self.keep:
+            raise InputError(f"draws must be a multiple of keep, got {self.draws} and {self.keep}")
+
+    @property
+    def spacing(self) -> int:
+        """Sweeps from one draw that is kept whole to the next."""
+        return self.draws // self.keep
+
+
+Engine = EM | Gibbs | MinibatchVI | NUTS | SVI | TwoStage
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import xarray as xr
 
 from neurolatent.checks import InputError, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, MinibatchVI, Run, TwoStage
+from neurolatent.choices import EM, NUTS, SVI, Engine, Gibbs, MinibatchVI, Run, TwoStage
 from neurolatent.compiling import key_of
-from neurolatent.engines import em, minibatch, nuts, svi, twostage
+from neurolatent.engines import em, gibbs, minibatch, nuts, svi, twostage
 from neurolatent.engines.trained import Trained
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
@@ -19,6 +20,7 @@ from neurolatent.models.protocols import (
     HasBound,
     HasDensity,
     HasEMStep,
+    HasGibbs,
     HasTwoStages,
     Model,
     ModelWarning,
@@ -38,6 +40,7 @@ from neurolatent.result.settings import encode
 NOTICED = (PreparationWarning, ModelWarning)  # kept in the Fit, not shown
 DEFAULT_ENGINES: dict[type, Callable[[Any], Engine]] = {
     ARPHMM: lambda model: EM(),
+    BiClustering: lambda model: Gibbs(),
     DKF: lambda model: TwoStage(),
     # a linear decoder starts near its optimum: larger steps, and few; ours
     GPVAE: lambda model: (
@@ -67,7 +70,7 @@ def fit(
         model: The model's choices, such as ``ARPHMM(n_states=4)``.
         recording: A Recording, or whatever :meth:`Recording.of` takes.
         prepare: Steps that learn from this recording, in order; they are kept and replayed on new recordings.
-        engine: How to learn; None takes the model's default (EM for states, TwoStage for the DKF).
+        engine: How to learn; None takes the model's default (EM for states, TwoStage for the DKF, Gibbs for clusters).
         seed: The same seed on the same machine gives the same result.
         run: Progress, checkpoints and resuming; nothing in it changes the result.
 
@@ -90,7 +93,7 @@ def fit_beside(
     models: Sequence[TrainsBeside],
     recording: Any,
     prepare: Sequence[Step] = (),
-    engine: MinibatchVI | None = None,
+    engine: Engine | None = None,
     seeds: Sequence[int] = (0,),
     *,
     run: Run | None = None,
@@ -111,7 +114,9 @@ def fit_beside(
     if len({type(model) for model in models}) > 1 or any(m.beside() != models[0].beside() for m in models):
         raise InputError("models that train side by side may differ only in the values that they name in beside()")
     first: Any = models[0]
-    chosen: Any = _engine_for(first, engine)
+    chosen = _engine_for(first, engine)
+    if not isinstance(chosen, MinibatchVI):
+        raise InputError(f"models train side by side by MinibatchVI, not by {type(chosen).__name__}")
     ready = _ready(first, recording, prepare)
     every = minibatch.run_beside(
         chosen, models, ready.selected.data, [key_of(seed) for seed in seeds], options=run or Run()
@@ -182,6 +187,8 @@ def _train(model: Model, engine: Engine, selected: Selected, seed: int, run: Run
         return svi.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, MinibatchVI) and isinstance(model, HasBound):
         return minibatch.run(engine, model, selected.data, key, options=run, identity=identity)
+    if isinstance(engine, Gibbs) and isinstance(model, HasGibbs):
+        return gibbs.run(engine, model, selected.data, key, options=run, identity=identity)
     if isinstance(engine, TwoStage) and isinstance(model, HasTwoStages):
         return twostage.run(engine, model, selected.data, key)
     raise InputError(f"{type(model).__name__} cannot be fitted by {type(engine).__name__}")

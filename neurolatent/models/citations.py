@@ -8,6 +8,14 @@ CITATIONS: dict[str, tuple[str, ...]] = {
         "E. Ramasso, T. Denoeux (2014). Making use of partial knowledge about hidden states in HMMs: an approach "
         "based on belief functions. IEEE Transactions on Fuzzy Systems 22(2):395-405.",
     ),
+    "biclustering": (
+        "G. Wei (2023). Bayesian bi-clustering of neural spiking activity with latent structures. International "
+        "Conference on Learning Representations 2024. arXiv:2309.02213.",
+        "S. Fruehwirth-Schnatter, G. Malsiner-Walli, B. Gruen (2021). Generalized mixtures of finite mixtures and "
+        "telescoping sampling. Bayesian Analysis 16(4):1279-1307.",
+        "N. G. Polson, J. G. Scott, J. Windle (2013). Bayesian inference for logistic models using Polya-Gamma latent "
+        "variables. Journal of the American Statistical Association 108(504):1339-1349.",
+    ),
     "dkf": (
         "M. C. Burkhart, D. M. Brandman, B. Franco, L. R. Hochberg, M. T. Harrison (2020). The discriminative Kalman "
         "filter for Bayesian filtering with nonlinear and nongaussian observation models. Neural Computation "

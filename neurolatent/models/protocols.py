@@ -175,6 +175,15 @@ class Foresees(Protocol):
         ...
 
     @property
+    def layers(self) -> Sequence[Any]:
+        """Its layers, lowest first, each with ``units`` and ``latent``."""
+        ...
+
+    def betas(self, channels: int) -> np.ndarray:
+        """Temperature of the divergence of each layer."""
+        ...
+
+    @property
     def horizon(self) -> int:
         """Steps that are told ahead."""
         ...
@@ -222,6 +231,31 @@ class HasDensity(Protocol):
 
     def relabel(self, draws: Params, reference: Params, data: Data) -> Params:
         """Draws (leading axis) with their states matched to a reference."""
+        ...
+
+
+@runtime_checkable
+class HasGibbs(Protocol):
+    """Has a sampler of its own, in sweeps."""
+
+    def gibbs_start(self, key: PRNGKeyArray, data: Data, chain: int) -> Any:
+        """Where a chain starts."""
+        ...
+
+    def gibbs_sweep(self, params: Any, data: Data, key: PRNGKeyArray, heat: Any) -> tuple[Any, dict[str, Array]]:
+        """The next draw, and single numbers by name, ``log_joint`` among them.
+
+        Args:
+            heat: Above 1 in the first part of the warm-up, where densities may be flattened by it.
+        """
+        ...
+
+    def gibbs_kept(self, params: Any) -> Params:
+        """The arrays of a draw that are kept."""
+        ...
+
+    def gibbs_draws(self, kept: Params) -> Params:
+        """Kept draws with leading axes (chain, draw), as they are reported."""
         ...
 
 

@@ -10,11 +10,15 @@ Reference: Murphy (2012), Machine Learning, section 7.6 for the conjugate update
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.scipy.special import multigammaln
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from neurolatent.ops import small
+from neurolatent.ops.gamma import standard_gamma
 
 LOG_2PI = 1.8378770664093453
 
@@ -22,9 +26,9 @@ LOG_2PI = 1.8378770664093453
 class Moments(NamedTuple):
     """Weighted moments of targets y (features) and regressors z."""
 
-    weight: Float[Array, ""]
-    zz: Float[Array, "regressors regressors"]
-    yz: Float[Array, "features regressors"]
+    weight: Float[Array, "*batch"]
+    zz: Float[Array, "*batch regressors regressors"]
+    yz: Float[Array, "*batch features regressors"]
 
 
 def log_determinant(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
@@ -130,3 +134,64 @@ def draw(
     white = generator.normal(size=(count, features, regressors))
     spread = np.linalg.inv(np.linalg.cholesky(family.precision))
     return family.mean + np.linalg.cholesky(covariance) @ white @ spread, covariance
+
+
+class Posterior(NamedTuple):
+    """Members of the family after data, in the factors that a draw needs."""
+
+    mean: Float[Array, "*batch features regressors"]
+    spread: Float[Array, "*batch regressors regressors"]  # R with R R^T = K_n^-1
+    freedom: Float[Array, "*batch"]
+    root: Float[Array, "*batch features features"]  # lower, of S_n
+
+
+def posterior(moments: Moments, squares: Float[Array, "*batch features features"], prior: Family) -> Posterior:
+    """Many posteriors at once, of targets from which the prior's mean has been taken (``prior.mean`` is added again).
+
+    Args:
+        squares: Sum of the outer products of the targets y - M_0 z, of which ``moments.yz`` holds the products with z.
+    """
+    dtype = moments.zz.dtype
+    precision, scale = jnp.asarray(prior.precision, dtype), jnp.asarray(prior.scale, dtype)
+    inverse = small.lower_inverse(small.cholesky(moments.zz + precision))
+    white = small.product(moments.yz, small.transposed(inverse))  # of features on whitened regressors
+    scatter = scale + squares - small.product(white, small.transposed(white))
+    mean = jnp.asarray(prior.mean, dtype) + small.product(white, inverse)
+    root = small.cholesky(0.5 * (scatter + small.transposed(scatter)))
+    return Posterior(mean, small.transposed(inverse), prior.freedom + moments.weight, root)
+
+
+def draw_posterior(
+    key: PRNGKeyArray, of: Posterior
+) -> tuple[Float[Array, "*batch features regressors"], Float[Array, "*batch features features"]]:
+    r"""One draw of each: :math:`\Sigma = (L B^{-T}) (L B^{-T})^T`, B the lower factor of a standard Wishart matrix.
+
+    Its diagonal holds roots of chi-squares with :math:`\nu, \nu - 1, ...` degrees of freedom, normals stand below it
+    (Bartlett, 1933); then :math:`W = M + L B^{-T} E R^T`.
+    """
+    key_square, key_below, key_mean = jax.random.split(key, 3)
+    features, dtype = of.root.shape[-1], of.root.dtype
+    half = 0.5 * (of.freedom[..., None] - jnp.arange(features, dtype=dtype))
+    diagonal = jnp.sqrt(2 * standard_gamma(key_square, half))
+    below = jnp.tril(jax.random.normal(key_below, of.root.shape, dtype), -1)
+    bartlett = below + diagonal[..., None] * jnp.eye(features, dtype=dtype)
+    root = small.product(of.root, small.transposed(small.lower_inverse(bartlett)))
+    white = jax.random.normal(key_mean, of.mean.shape, dtype)
+    moved = small.product(small.product(root, white), small.transposed(of.spread))
+    return of.mean + moved, small.product(root, small.transposed(root))
+
+
+def log_marginal(of: Posterior, prior: Family) -> Float[Array, "*batch"]:
+    r"""Log density of the targets with coefficients and covariance integrated out, nats.
+
+    .. math:: -\tfrac{nD}{2}\log\pi + \log\frac{\Gamma_D(\nu_n/2)}{\Gamma_D(\nu_0/2)} + \tfrac{\nu_0}{2}\log|S_0|
+        - \tfrac{\nu_n}{2}\log|S_n| + \tfrac D2 \log\frac{|K_0|}{|K_n|}
+    """
+    features, dtype = of.root.shape[-1], of.root.dtype
+    log_root = 2 * jnp.log(jnp.diagonal(of.root, axis1=-2, axis2=-1)).sum(axis=-1)
+    log_spread = 2 * jnp.log(jnp.abs(jnp.diagonal(of.spread, axis1=-2, axis2=-1))).sum(axis=-1)
+    log_scale, log_precision = (float(np.linalg.slogdet(part)[1]) for part in (prior.scale, prior.precision))
+    half, half_prior = 0.5 * of.freedom, jnp.asarray(0.5 * prior.freedom, dtype)
+    gammas = multigammaln(half, features) - multigammaln(half_prior, features)
+    normal = -(half - half_prior) * features * jnp.log(jnp.asarray(jnp.pi, dtype))
+    return normal + gammas + half_prior * log_scale - half * log_root + 0.5 * features * (log_precision + log_spread)

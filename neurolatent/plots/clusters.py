@@ -56,10 +56,10 @@ def clustered_raster(
     half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.5
     extent = (times[0] - half, times[-1] + half, len(order) - 0.5, -0.5)
     if group is None:
-        ax = first = figure.subplots()
+        ax = leftmost = figure.subplots()
     else:
-        first, ax = figure.subplots(1, 2, width_ratios=(1, 40), sharey=True, gridspec_kw={"wspace": 0.02})
-        _group_strip([str(group[i]) for i in order], first)
+        leftmost, ax = figure.subplots(1, 2, width_ratios=(1, 40), sharey=True, gridspec_kw={"wspace": 0.02})
+        _group_strip([str(group[i]) for i in order], leftmost)
     shades = np.ma.masked_invalid(values / top).T
     ax.imshow(shades, cmap="Greys", vmin=0, vmax=1, aspect="auto", extent=extent, interpolation="nearest")
     for block, first, last in _runs(blocks[order]):
@@ -70,7 +70,7 @@ def clustered_raster(
             ax.text(1.005, (first + last - 1) / 2, words, transform=ax.get_yaxis_transform(), va="center", fontsize=8)
     ax.text(1.005, -0.02, "cluster\n(neurons)", transform=ax.transAxes, va="top", fontsize=8, color=MUTED)
     ax.set(yticks=[], xlabel=with_unit("time", unit))
-    first.set_ylabel("neurons")
+    leftmost.set_ylabel("neurons")
     ax.grid(visible=False)
     mark_epochs(ax, epochs)
     return ax

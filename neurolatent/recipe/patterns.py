@@ -37,8 +37,8 @@ def pattern_figures(fitted: Fit) -> dict[str, float]:
     """
     if not isinstance(fitted.model, Foresees):
         return {}
-    trace, latents = fitted.idata["trace"], fitted.idata["latents"]
-    best, layers = int(trace["best"]), range(1, len(fitted.model.layers) + 1)
+    trace, latents, model = fitted.idata["trace"], fitted.idata["latents"], fitted.model
+    best, layers = int(trace["best"]), range(1, len(model.layers) + 1)
     names = {"loss": "objective", "rec": "rec", **{f"kl.{n}": f"kl.{n}" for n in layers}}
     figures = {}
     for name, traced in names.items():
@@ -46,7 +46,7 @@ def pattern_figures(fitted: Fit) -> dict[str, float]:
         own = own[np.isfinite(own)]
         figures[name] = float(own[-max(1, round(LAST * len(own))) :].mean()) * (-1 if name == "loss" else 1)
     channels = len(fitted.facts["channels"])
-    figures |= {f"beta.{n}": float(b) for n, b in zip(layers, fitted.model.betas(channels), strict=True)}
+    figures |= {f"beta.{n}": float(b) for n, b in zip(layers, model.betas(channels), strict=True)}
     of_layer = np.array([str(name).split()[1] for name in latents["latent"].values])
     for word in ("prior", "posterior"):
         mean = latents[f"{word}_sd"].values.mean(axis=0)
@@ -73,7 +73,7 @@ def generated_figures(fitted: Fit, simulated: Mapping[str, Any], seed: int) -> d
     """
     if not isinstance(fitted.model, PVRNN) or not fitted.model.is_symbolic:
         return {}
-    loop, count = closed_loop(fitted, seed), fitted.model.likelihood.count
+    loop, count = closed_loop(fitted, seed), fitted.model.likelihood.per_channel
     words = [str(w).lower() for w in fitted.idata["latents"]["symbol"].values]
     counts = transition_counts(loop, count)
     shares, is_machine = transition_shares(counts), simulated.get("name") == "fsm"
@@ -101,7 +101,8 @@ def _seen_transitions(fitted: Fit, count: int) -> np.ndarray:
     """(symbols, symbols) whether the training data show a transition."""
     observed = fitted.idata["observed_data"]
     values, ids = observed["y"].values[:, 0].astype(int), observed["sample_sequence"].values
-    return sum(transition_counts(values[ids == name], count) for name in dict.fromkeys(ids)) > 0
+    each = [transition_counts(values[ids == name], count) for name in dict.fromkeys(ids)]
+    return np.sum(each, axis=0) > 0
 
 
 @in_double
@@ -217,7 +218,7 @@ def rest_figures(fitted: Fit, train: Recording, test: Recording, assessment: Any
     for word, variant in variants.items():
         mean, _ = _foreseen(fitted, variant, start, seed)
         for seen in assessment.seen:
-            told = np.swapaxes(mean[seen - 1], 0, 0)[:, : time - seen]
+            told = mean[seen - 1][:, : time - seen]
             error = told - truth[:, seen:]
             figures[f"rest.rmse.m{seen}{word}"] = float(np.sqrt(np.nanmean(error**2)))
             if groups is not None:
@@ -237,7 +238,7 @@ def _clusters(fitted: Fit, train: Recording, count: int) -> Any:
     """Where the training sequences end, as so many clusters."""
     from sklearn.cluster import KMeans  # slow to import, and few recipes need it
 
-    return KMeans(count, n_init=10, random_state=0).fit(_ends_and_paths(fitted, train)[:, -1])
+    return KMeans(count, random_state=0).fit(_ends_and_paths(fitted, train)[:, -1])
 
 
 def foreseen_beside(

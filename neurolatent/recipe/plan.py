@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neurolatent.checks import InputError, existing_file, whole_number
-from neurolatent.choices import EM, NUTS, SVI, Engine, MinibatchVI, TwoStage
+from neurolatent.choices import EM, NUTS, SVI, Engine, Gibbs, MinibatchVI, TwoStage
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
@@ -24,8 +25,23 @@ from neurolatent.recipe.read import Recipe
 from neurolatent.recording import Knowledge, Recording
 from neurolatent.validation import Folds
 
-MODELS: dict[str, type] = {"arphmm": ARPHMM, "hmmglm": HMMGLM, "dkf": DKF, "gpvae": GPVAE, "pvrnn": PVRNN, "vrnn": VRNN}
-ENGINES: dict[str, type] = {"em": EM, "minibatch_vi": MinibatchVI, "nuts": NUTS, "svi": SVI, "two_stage": TwoStage}
+MODELS: dict[str, type] = {
+    "arphmm": ARPHMM,
+    "biclustering": BiClustering,
+    "dkf": DKF,
+    "gpvae": GPVAE,
+    "hmmglm": HMMGLM,
+    "pvrnn": PVRNN,
+    "vrnn": VRNN,
+}
+ENGINES: dict[str, type] = {
+    "em": EM,
+    "gibbs": Gibbs,
+    "minibatch_vi": MinibatchVI,
+    "nuts": NUTS,
+    "svi": SVI,
+    "two_stage": TwoStage,
+}
 ASSESSMENT = (
     "folds",
     "edges",
@@ -34,7 +50,7 @@ ASSESSMENT = (
     "leads",
     "seen",
     "endings",
-)  # keys of [test] that do not concern a recording
+)  # keys of [test] that concern no recording
 
 
 class Parts(NamedTuple):

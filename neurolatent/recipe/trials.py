@@ -1,9 +1,10 @@
-"""Simulated trials of spikes and behaviour, and patterns, that a recipe names in [data.simulate]."""
+"""Simulated spikes, trials of spikes and behaviour, and patterns, that a recipe names in [data.simulate]."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
 from neurolatent.models.pvrnn.synthetic import branching_case, fsm_case, primitives_case
 from neurolatent.recipe.objects import build
@@ -29,6 +30,18 @@ class DigitsCase:
     bins: int = 60
     n_neurons: int = 30
     exemplar: Literal["single", "cycle"] = "single"
+
+
+@dataclass(frozen=True)
+class BiclusterCase:
+    """The table with ``name = "bicluster_case"``."""
+
+    seed: int = 0
+    per_cluster: int = 10
+    clusters: int = 3
+    bins: int = 500
+    factors: int = 2
+    family: Literal["nb", "poisson"] = "nb"
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,10 @@ class Primitives:
     primitives: int = 6
 
 
-CASES = {"gpfa_case": (GPFACase, gpfa_case), "digits_case": (DigitsCase, digits_case)}
-CASES |= {
+CASES = {
+    "gpfa_case": (GPFACase, gpfa_case),
+    "digits_case": (DigitsCase, digits_case),
+    "bicluster_case": (BiclusterCase, bicluster_case),
     "fsm": (Machine, fsm_case),
     "branching": (Branching, branching_case),
     "primitives": (Primitives, primitives_case),

@@ -93,6 +93,8 @@ def number(value: Any, digits: int = 4, kind: str = "number") -> Cell:
 
 def plain(value: float, digits: int = 4) -> str:
     """A number in few characters: no exponent for usual sizes."""
+    if not np.isfinite(value):  # the R-hat of chains that each stay at a value of their own
+        return "∞" if value > 0 else "–" if np.isnan(value) else "−∞"
     kept = value if value == round(value) else float(f"{value:.{digits}g}")
     if kept == round(kept) and 1 <= abs(kept) < 1e7 or value == 0:
         return f"{kept:.0f}"

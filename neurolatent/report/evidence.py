@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from neurolatent.choices import NUTS, SVI, MinibatchVI
+from neurolatent.choices import NUTS, SVI, Gibbs, MinibatchVI
+from neurolatent.diagnostics.clusters import followed
 from neurolatent.diagnostics.engines import restarts_at_best
 from neurolatent.models.protocols import Degrades
 from neurolatent.plots.calibration import coverage_curve, coverage_of, pit_histogram, standardised
@@ -57,7 +58,7 @@ def evidence_section(material: Material, painter: Painter) -> Section:
     parts = [checks(material)]
     parts += climb(material, painter)
     if fit.draws is not None:
-        parts += sampler(material, painter) if isinstance(fit.engine, NUTS) else guide(material)
+        parts += sampler(material, painter) if isinstance(fit.engine, (NUTS, Gibbs)) else guide(material)
     parts += calibration(material, painter) if fit.model.residual_is_normal else []
     return Section("diagnostics", "Is the fit to be believed?", parts)
 
@@ -124,11 +125,14 @@ def guide(material: Material) -> list[Any]:
 
 
 def sampler(material: Material, painter: Painter) -> list[Any]:
-    """Posterior summary, and rank and trace plots of the parameters that mixed worst."""
+    """Posterior summary, and rank and trace plots of what mixed worst: parameters, or numbers that no label changes."""
+    said = "Posterior of the parameters that vary; wanted are R-hat below 1.01 and ESS of at least 400."
     posterior = material.fit.idata["posterior"].to_dataset()
+    if isinstance(material.fit.engine, Gibbs):
+        posterior = followed(material.fit)
+        said = "What was followed from sweep to sweep; wanted are R-hat below 1.05 and ESS of at least 100."
     table = chain_summary(posterior).sort_values("R-hat", ascending=False, kind="stable")
     draws = varying(posterior)
-    said = "Posterior of the parameters that vary; wanted are R-hat below 1.01 and ESS of at least 400."
     blocks: list[Any] = [_summary_table(table, said, "with the largest R-hat")]
     for row in table.head(MOST_CHAIN_PICTURES).to_dict("records"):
         name, rhat = str(row["parameter"]), f"R-hat {row['R-hat']:.4g}"

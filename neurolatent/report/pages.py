@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from neurolatent.models.arphmm import ARPHMM
+from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
@@ -10,6 +11,7 @@ from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.report.acting import acting_section
 from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
+from neurolatent.report.clusters import clusters_section, dynamics_section
 from neurolatent.report.decoding import decoded_section, honesty_section, state_section
 from neurolatent.report.evidence import evidence_section, learned_section
 from neurolatent.report.figures import Painter
@@ -68,6 +70,12 @@ def latents_page(material: Material, painter: Painter) -> list[Section]:
     return [*sections, reconstruction_section(material, painter), evidence_section(material, painter)]
 
 
+def clusters_page(material: Material, painter: Painter) -> list[Section]:
+    """Neurons and bins in blocks: which neurons move together, when their dynamics change, the fit."""
+    sections = [clusters_section(material, painter), *dynamics_section(material, painter)]
+    return [*sections, evidence_section(material, painter)]
+
+
 def patterns_page(material: Material, painter: Painter) -> list[Section]:
     """Temporal patterns: the parts of the objective, latents by layer, what the network makes and foresees, the fit."""
     sections = [objective_section(material, painter), layers_section(material, painter)]
@@ -77,6 +85,7 @@ def patterns_page(material: Material, painter: Painter) -> list[Section]:
 
 PAGES: dict[type, Callable[[Material, Painter], list[Section]]] = {
     ARPHMM: fleet_page,
+    BiClustering: clusters_page,
     DKF: decoding_page,
     GPVAE: latents_page,
     HMMGLM: switching_page,

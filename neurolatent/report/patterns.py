@@ -155,7 +155,7 @@ def made_section(material: Material, painter: Painter) -> list[Section]:
         loop = np.asarray(sampled(model, params, key_of(fit.seed), 1, LOOP, 1.0).told)[0, LOOP // 10 :, 0].argmax(
             axis=1
         )
-        counts = transition_counts(loop, model.likelihood.count)
+        counts = transition_counts(loop, model.likelihood.per_channel)
         words, shares = [str(s) for s in material.latents["symbol"].values], transition_shares(counts)
         listed = ", ".join(
             f"{a} to {b} {shares[i, j]:.3f}" for i, a in enumerate(words) for j, b in enumerate(words) if counts[i, j]
@@ -221,8 +221,8 @@ def foresight_section(material: Material, painter: Painter) -> list[Section]:
     ends = f"{first:.3g} one step ahead, {last:.3g} {leads[-1]} steps ahead"
     curve = painter.picture(functools.partial(lead_curve, leads, errors), f"{said} Foreseen: {ends}.", said)
     few, count = slice(0, MOST_FILMED), parts[0].stop - parts[0].start
-    courses = (part[:count, 0, :, few] for part in (told.mean, told.low, told.high))
-    watched = Watched(values[parts[0]][:, few], told.told[:count, 0, few], *courses, model.window)
+    mean, low, high = (part[:count, 0, :, few] for part in (told.mean, told.low, told.high))
+    watched = Watched(values[parts[0]][:, few], told.told[:count, 0, few], mean, low, high, model.window)
     return [Section("foresight", "What does it foresee?", [curve, *_film(material, painter, watched, shown.ids[0])])]
 
 

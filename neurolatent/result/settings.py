@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurolatent.checks import InputError, did_you_mean
-from neurolatent.choices import EM, NUTS, SVI, MinibatchVI, TwoStage
+from neurolatent.choices import EM, NUTS, SVI, Gibbs, MinibatchVI, TwoStage
 from neurolatent.models import hmmglm
 from neurolatent.models.arphmm import ARPHMM, ARPrior
+from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF, StatePrior
 from neurolatent.models.dkf.motion import MOTIONS, Motion
 from neurolatent.models.gpvae import GPVAE
@@ -18,9 +19,9 @@ from neurolatent.preparation import STEPS
 
 # What a file may hold: nothing else is ever made from one, so no two may share a name.
 KINDS: tuple[type, ...] = (
-    *(ARPHMM, ARPrior, DKF, StatePrior, Motion, *MOTIONS.values(), GPVAE, *hmmglm.CHOICES, *REGRESSORS.values()),
-    *(PVRNN, VRNN, Layer, *LIKELIHOODS, ErrorRegression),
-    *(EM, MinibatchVI, NUTS, SVI, TwoStage),
+    *(ARPHMM, ARPrior, BiClustering, DKF, StatePrior, Motion, *MOTIONS.values(), GPVAE),
+    *(*hmmglm.CHOICES, *REGRESSORS.values(), PVRNN, VRNN, Layer, *LIKELIHOODS, ErrorRegression),
+    *(EM, Gibbs, MinibatchVI, NUTS, SVI, TwoStage),
     *STEPS.values(),
 )
 CLASSES: dict[str, type] = {kind.__name__: kind for kind in KINDS}

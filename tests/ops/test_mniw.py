@@ -97,3 +97,57 @@ def test_draws_have_the_moments_of_their_family(features):
     spread = np.kron(mean, np.linalg.inv(family.precision))
     np.testing.assert_allclose(value.mean(axis=0), family.mean, atol=5 * np.sqrt(np.trace(spread) / count))
     np.testing.assert_allclose(rows, spread, atol=0.03 * np.trace(spread))
+
+
+def on_device(prior: mniw.Family, y: np.ndarray, z: np.ndarray) -> mniw.Posterior:
+    left = y - z @ prior.mean.T
+    moments = mniw.Moments(jnp.asarray(float(len(y))), jnp.asarray(z.T @ z), jnp.asarray(left.T @ z))
+    return mniw.posterior(moments, jnp.asarray(left.T @ left), prior)
+
+
+def small_case(features: int = 2, regressors: int = 3, rows: int = 12):
+    rng = np.random.default_rng(4)
+    y, z = rng.normal(size=(rows, features)), rng.normal(size=(rows, regressors))
+    mean = rng.normal(size=(features, regressors))
+    return mniw.Family(mean, spd(rng, regressors), features + 3.5, spd(rng, features)), y, z
+
+
+def test_the_posterior_on_the_device_is_that_of_the_host():
+    prior, y, z = small_case()
+    with precision.double():
+        got, want = on_device(prior, y, z), mniw.conjugate(prior, y, z)
+        np.testing.assert_allclose(got.mean, want.mean, atol=1e-10)
+        np.testing.assert_allclose(got.root @ got.root.T, want.scale, atol=1e-10)
+        np.testing.assert_allclose(got.spread @ got.spread.T, np.linalg.inv(want.precision), atol=1e-10)
+        np.testing.assert_allclose(got.freedom, want.freedom)
+
+
+def test_the_marginal_is_the_product_of_one_step_predictions():
+    """Each row given those before it has a multivariate t (Murphy 2012, section 7.6)."""
+    prior, y, z = small_case()
+    with precision.double():
+        got = float(mniw.log_marginal(on_device(prior, y, z), prior))
+    total = 0.0
+    for n in range(len(y)):
+        known = mniw.conjugate(prior, y[:n], z[:n])
+        freedom = known.freedom - y.shape[1] + 1
+        spread = 1 + z[n] @ np.linalg.solve(known.precision, z[n])
+        total += stats.multivariate_t(known.mean @ z[n], known.scale * spread / freedom, freedom).logpdf(y[n])
+    np.testing.assert_allclose(got, total, rtol=1e-10)
+
+
+def test_draws_on_the_device_have_the_moments_of_their_family(key):
+    prior, y, z = small_case()
+    want, count = mniw.conjugate(prior, y, z), 40_000
+    with precision.double():
+        one = on_device(prior, y, z)
+        many = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), one)
+        value, sigma = map(np.asarray, jax.jit(mniw.draw_posterior)(key, many))
+    mean = want.scale / (want.freedom - 3)
+    np.testing.assert_allclose(sigma.mean(axis=0), mean, atol=0.02 * np.trace(mean))
+    spread = np.kron(mean, np.linalg.inv(want.precision))
+    np.testing.assert_allclose(value.mean(axis=0), want.mean, atol=5 * np.sqrt(np.trace(spread) / count))
+    np.testing.assert_allclose(np.cov(value.reshape(count, -1), rowvar=False), spread, atol=0.03 * np.trace(spread))
+    square = stats.invwishart(want.freedom, want.scale).rvs(count, random_state=1)
+    for part in (np.s_[:, 0, 0], np.s_[:, 0, 1]):
+        assert stats.ks_2samp(sigma[part], square[part]).pvalue > 1e-3

@@ -203,13 +203,14 @@ def _moved_on(model: Any, params: PVRNNParams, window: Window) -> Window:
     after = tuple(h[0] for h in course.hidden)
     pick = lambda new, old: jnp.where(is_full, new, old)  # noqa: E731
     shifted = lambda rows: pick(jnp.roll(rows, -1, axis=1), rows)  # noqa: E731
-    return Window(
-        tuple(map(pick, after, window.before)),
-        jax.tree.map(shifted, window.adaptive),
-        *(shifted(part) for part in (window.target, window.floor, window.seen)),
-        pick(window.filled - 1, window.filled),
-        window.holds_first & ~is_full,
-        window.time,
+    return window._replace(
+        before=tuple(map(pick, after, window.before)),
+        adaptive=jax.tree.map(shifted, window.adaptive),
+        target=shifted(window.target),
+        floor=shifted(window.floor),
+        seen=shifted(window.seen),
+        filled=pick(window.filled - 1, window.filled),
+        holds_first=window.holds_first & ~is_full,
     )
 
 
@@ -253,8 +254,8 @@ def foreseen(model: Any, params: PVRNNParams, window: Window, key: PRNGKeyArray)
 
     ahead, now = jax.vmap(one)(jax.random.split(key, settings.draws))
     low, high = jnp.quantile(ahead, jnp.asarray(BAND, dtype), axis=0)
-    turned = (jnp.swapaxes(part, 0, 1) for part in (ahead.mean(axis=0), low, high))
-    return Foreseen(*turned, now.mean(axis=0))
+    mean, low, high = (jnp.swapaxes(part, 0, 1) for part in (ahead.mean(axis=0), low, high))
+    return Foreseen(mean, low, high, now.mean(axis=0))
 
 
 def foresee(model: Any, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray) -> Foreseen:

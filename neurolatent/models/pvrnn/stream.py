@@ -66,7 +66,7 @@ class PatternStream:
         if refusal or np.isinf(row).any():
             raise InputError(f"an observation of this stream: {refusal or 'infinite values are refused'}")
         target = self._model.likelihood.coded(safe)
-        new = (target, self._model.likelihood.floor(target), seen[None].astype(float))
+        new: Any = (target, self._model.likelihood.floor(target), seen[None].astype(float))
         self._window, told = observed(self._model, self._params, self._window, new, self._key)
         mean, low, high, now = (np.asarray(part)[0] for part in jax.device_get(told))
         if self._model.is_symbolic:

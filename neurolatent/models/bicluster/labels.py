@@ -1,0 +1,99 @@
+r"""Clusters of the neurons: label and loadings move together, and the number of clusters is drawn with them.
+
+A label is proposed with probability proportional to weight times approximate marginal, then loadings from the Gaussian
+at the mode; with :math:`w(j, c) = p(y \mid j, c) N(c; 0, I) / (\hat m_j q_j(c))` the pair is accepted with
+probability :math:`\min(1, w(j', c') / w(j, c))`. The published sampler draws the label with the loadings integrated out
+and then goes on with loadings that belong to another cluster.
+
+The telescoping sampler (Fruehwirth-Schnatter, Malsiner-Walli and Gruen, 2021, Bayesian Analysis 16(4):1279-1307) draws
+the number of components given the partition, then the weights of all components, the empty ones with parameters from
+their prior, and then all labels side by side.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammaln
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from neurolatent.models.bicluster import laplace
+from neurolatent.models.bicluster.dynamics import roll_out
+from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
+from neurolatent.models.bicluster.trajectories import dynamics_of
+from neurolatent.ops.gamma import standard_gamma
+from neurolatent.ops.partitions import geometric_log_prior, log_mixture_coefficients
+
+
+def draw_labels(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+) -> tuple[BiclusterParams, Float[Array, ""]]:
+    """Labels and loadings of all neurons, and the share of proposals that were accepted.
+
+    Laws of motion of clusters without neurons must be fresh draws of their prior, as :func:`draw_dynamics` leaves them.
+    """
+    key_count, key_paths, key_move = jax.random.split(key, 3)
+    sizes = occupancy(params.label, params.trajectories.shape[0])
+    active, log_weight = draw_components(model, sizes, key_count)
+    fresh = roll_out(key_paths, dynamics_of(params), params.state)
+    paths = jnp.where((sizes > 0)[:, None, None], params.trajectories, fresh)
+    label, loadings, accepted = move(model, params, data, paths, active, log_weight, key_move)
+    return params._replace(label=label, loadings=loadings, trajectories=paths), accepted
+
+
+def draw_components(
+    model: Any, sizes: Int[Array, " cluster"], key: PRNGKeyArray
+) -> tuple[Bool[Array, " cluster"], Float[Array, " cluster"]]:
+    r"""Which clusters take part, and the logarithms of their weights.
+
+    :math:`p(K \mid z) \propto p_K(K) \frac{K!}{(K - K_+)!} \frac{\Gamma(\gamma K)}{\Gamma(\gamma K + N)}`, from the
+    number of occupied clusters on; then :math:`\pi \sim Dir(\gamma + n_j)`.
+    """
+    key_count, key_weight = jax.random.split(key)
+    most, gamma = len(sizes), model.concentration
+    log_prior = jnp.asarray(geometric_log_prior(model.rho, most))
+    k, occupied, neurons = jnp.arange(1.0, most + 1), (sizes > 0).sum(), sizes.sum()
+    scores = log_prior + gammaln(k + 1) - gammaln(jnp.maximum(k - occupied, 0.0) + 1)
+    scores = scores + gammaln(gamma * k) - gammaln(gamma * k + neurons)
+    count = 1 + jax.random.categorical(key_count, jnp.where(k >= occupied, scores, -jnp.inf))
+    empty = sizes == 0
+    active = ~empty | (jnp.cumsum(empty) <= count - occupied)
+    drawn = standard_gamma(key_weight, gamma + sizes.astype(log_prior.dtype))
+    return active, jnp.where(active, jnp.log(drawn), -jnp.inf)
+
+
+def move(
+    model: Any,
+    params: BiclusterParams,
+    data: BiclusterData,
+    paths: Float[Array, "cluster bin coordinate"],
+    active: Bool[Array, " cluster"],
+    log_weight: Float[Array, " cluster"],
+    key: PRNGKeyArray,
+) -> tuple[Int[Array, " neuron"], Float[Array, "neuron factor"], Float[Array, ""]]:
+    """The joint move of every neuron, given weights and trajectories."""
+    key_label, key_loadings, key_accept = jax.random.split(key, 3)
+    proposals = laplace.propose_all(model.family, data, params, paths, active)
+    marginal = jnp.where(jnp.isfinite(proposals.log_marginal), proposals.log_marginal, -jnp.inf)  # a path that grew
+    scores = log_weight[:, None] + marginal
+    tried = jax.random.categorical(key_label, scores, axis=0).astype(params.label.dtype)
+    there = laplace.at_neurons(proposals, tried)
+    bins = data.counts.shape[1]
+    loadings = laplace.draw(there, key_loadings, bins)
+
+    def log_ratio(label: Array, at: laplace.Proposal, c: Array) -> Array:
+        exact = laplace.log_target(model.family, data, params, paths[label], c)
+        return exact - at.log_marginal - laplace.log_density(at, c, bins)
+
+    here = laplace.at_neurons(proposals, params.label)
+    gain = log_ratio(tried, there, loadings) - log_ratio(params.label, here, params.loadings)
+    accept = jnp.log1p(-jax.random.uniform(key_accept, gain.shape, gain.dtype)) < gain
+    label = jnp.where(accept, tried, params.label)
+    return label, jnp.where(accept[:, None], loadings, params.loadings), accept.mean(dtype=gain.dtype)
+
+
+def log_coefficients(model: Any, neurons: int, most: int) -> Float[np.ndarray, " places"]:
+    """Log V_N(t) at t = 0, ..., ``most`` + 1; -inf at both ends."""
+    logs = log_mixture_coefficients(neurons, model.concentration, geometric_log_prior(model.rho, most))
+    return np.r_[-np.inf, logs, -np.inf]

@@ -1,0 +1,194 @@
+r"""Bayesian bi-clustering of spike counts: neurons in clusters, bins in states, neither number fixed beforehand.
+
+.. math::
+    y_{it} \sim NB(e^{\eta_{it}}, r_i), \quad \eta_{it} = d_i + \mu_t^{(z_i)} + C_i x_t^{(z_i)}, \qquad
+    \tilde x_t^{(j)} \mid \xi_t = l \sim N(A_{lj} \tilde x_{t-1}^{(j)} + b_{lj}, Q_{lj}), \quad \tilde x = (\mu, x).
+
+Clusters: a mixture of finite mixtures, :math:`K \sim Geometric(\rho)`. States: a sticky hierarchical Dirichlet
+process at the bound ``max_states``; all clusters switch at the same bin. Each cluster has dynamics of its own in each
+state, so that a cluster can be born and die; the published model couples all clusters, and its births are then no
+valid moves.
+
+Reference: Wei (2023), Bayesian bi-clustering of neural spiking activity with latent structures, ICLR 2024, arXiv
+2309.02213. The sampler is ours: see :mod:`neurolatent.models.bicluster.sweep`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from neurolatent.compiling import on_device
+from neurolatent.models.bicluster import door, names, refusals, start
+from neurolatent.models.bicluster.condense import condensed
+from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
+from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
+from neurolatent.models.bicluster.statistics import statistics
+from neurolatent.models.bicluster.sweep import sweep
+from neurolatent.models.protocols import Latents, Selected
+from neurolatent.ops.partitions import relabelled
+from neurolatent.recording import Recording
+
+
+@dataclass(frozen=True)
+class BiClustering:
+    """What the analyst chooses; nothing in it is learned. Defaults are those of the paper's code but for what is ours.
+
+    Attributes:
+        n_factors: Factors of each cluster beside its mean trajectory.
+        family: Counts with a dispersion for each neuron, or Poisson counts.
+        signal: Name of the counts; None takes the only signal of counts.
+        max_clusters: Bound on the number of clusters; None takes half of the neurons, at least 12.
+        max_states: Bound on the number of states.
+        rho: P(K = 1); K is geometric. The paper takes 0.2, and 0.415 where three clusters are expected.
+        concentration: Of the weights of clusters given their number.
+        alpha, gamma, kappa: Concentrations of transitions, of the weights of states, and the weight added to staying.
+        stable: Laws of motion have a spectral radius below 1.02; ours, see
+            :mod:`neurolatent.models.bicluster.dynamics`.
+        births: Tries in each sweep to give a neuron a cluster of its own; ours.
+        offset_sd: Standard deviation of the log rate's offset.
+        dispersion_shape, dispersion_rate: Of the gamma law of the dispersion.
+        proposal_dispersion: Of the counts as which Poisson counts are treated in proposals: larger is accepted more
+            often and moves less.
+    """
+
+    n_factors: int = 2
+    family: Literal["nb", "poisson"] = "nb"
+    signal: str | None = None
+    max_clusters: int | None = None
+    max_states: int = 10
+    rho: float = 0.2
+    concentration: float | int = 1.0
+    alpha: float | int = 5.0
+    gamma: float | int = 5.0
+    kappa: float | int = 10.0
+    stable: bool = True
+    births: int = 2
+    offset_sd: float | int = 1.0
+    dispersion_shape: float | int = 1.0
+    dispersion_rate: float | int = 1.0
+    proposal_dispersion: float | int = 300.0
+
+    def __post_init__(self) -> None:
+        refusals.refuse_choices(self)
+
+    def n_slots(self, neurons: int) -> int:
+        """Clusters for which there is room."""
+        return min(neurons, max(12, neurons // 2)) if self.max_clusters is None else self.max_clusters
+
+    @property
+    def residual_is_normal(self) -> bool:
+        """False: there are no one-step predictions."""
+        return False
+
+    # --- the door ------------------------------------------------------------------------------------------------
+
+    def signal_of(self, recording: Recording) -> str:
+        """Name of the signal of counts."""
+        return door.signal_of(self, recording)
+
+    def select(self, recording: Recording, *, for_training: bool, use_knowledge: bool = True) -> Selected:
+        """Counts (neuron, bin) of the recording's only sequence.
+
+        Raises:
+            InputError: Several sequences, another kind of signal; at training what cannot be learned from.
+        """
+        return door.selected(self, recording, for_training=for_training)
+
+    # --- sampling ------------------------------------------------------------------------------------------------
+
+    def gibbs_start(self, key: PRNGKeyArray, data: BiclusterData, chain: int) -> BiclusterParams:
+        """A starting point; chains start from different numbers of groups."""
+        generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), chain])
+        return on_device(start.start_of(self, data, generator, chain))
+
+    def gibbs_sweep(
+        self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, heat: Any
+    ) -> tuple[BiclusterParams, dict[str, Array]]:
+        """The next draw, and single numbers of it and of what became of its proposals."""
+        key_sweep, key_merge = jax.random.split(key)
+        params, moves = sweep(self, params, data, key_sweep, heat)
+        params = jax.lax.cond(heat > 1, lambda: condensed(self, params, data, key_merge), lambda: params)
+        told = {f"moved_{name}": value for name, value in moves._asdict().items()}
+        return params, {**statistics(self, params, data), **told}
+
+    def gibbs_kept(self, params: BiclusterParams) -> BiclusterParams:
+        """What is kept of a draw: small integers, trajectories and laws in single precision."""
+        small = {name: getattr(params, name).astype(jnp.int16) for name in names.WHOLE}
+        single = {n: getattr(params, n).astype(jnp.float32) for n in SINGLE}
+        return params._replace(**small, **single)
+
+    def gibbs_draws(self, kept: BiclusterParams) -> BiclusterParams:
+        """Kept draws (chain, draw, ...), clusters and states numbered as they occur, empty clusters cut off."""
+        return renumbered(kept)
+
+    # --- density -------------------------------------------------------------------------------------------------
+
+    def log_likelihood(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, " sequences"]:
+        """Log probability of all observed counts given a draw with its trajectories, nats."""
+        return log_likelihood(self, jax.tree.map(jnp.asarray, params), data).sum()[None]
+
+    def posterior(self, params: BiclusterParams, data: BiclusterData) -> Latents:
+        """Log rates in time, per bin; averaged over draws their mean and standard deviation."""
+        eta = np.asarray(log_rate(jax.tree.map(jnp.asarray, params))).T[None]
+        told = self.log_likelihood(params, data)
+        along: Any = {"log_rate_mean": eta, "log_rate_sd": np.zeros_like(eta)}
+        return Latents(along, {"log_evidence": told})
+
+    # --- names ---------------------------------------------------------------------------------------------------
+
+    def dimensions(self) -> Mapping[str, Sequence[str]]:
+        """Dimensions of what a draw holds and of latent quantities."""
+        return names.DIMENSIONS
+
+    def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
+        """Labels: neurons, bins on the clock, factors."""
+        return names.coordinates(self, recording)
+
+    def params_from(self, values: Mapping[str, Any]) -> BiclusterParams:
+        """Draws from their names, as they stand in a file."""
+        return names.params_from(values)
+
+
+SINGLE = ("trajectories", "transition", "shift", "innovation", "jumps")
+
+
+def renumbered(kept: BiclusterParams) -> BiclusterParams:
+    """Draws with clusters in the order of their first neuron and states in that of their first bin."""
+    plain = BiclusterParams(*(np.asarray(leaf) for leaf in kept))
+    order = _order(plain.label, plain.trajectories.shape[-3])
+    state_order = _order(plain.state, plain.weights.shape[-1])
+    width = int(max(len(np.unique(row)) for row in plain.label.reshape(-1, plain.label.shape[-1])))
+    by_cluster = order[..., :width]
+    take = np.take_along_axis
+    laws = {
+        name: take(
+            take(value, by_cluster[..., None, :, *(None,) * (value.ndim - 4)], axis=3),
+            state_order[..., :, *(None,) * (value.ndim - 3)],
+            axis=2,
+        )
+        for name, value in ((n, getattr(plain, n)) for n in ("transition", "shift", "innovation"))
+    }
+    jumps = take(take(plain.jumps, state_order[..., :, None], axis=2), state_order[..., None, :], axis=3)
+    return plain._replace(
+        label=relabelled(plain.label),
+        state=relabelled(plain.state),
+        trajectories=take(plain.trajectories, by_cluster[..., None, None], axis=2),
+        weights=take(plain.weights, state_order, axis=2),
+        jumps=jumps,
+        **laws,
+    )
+
+
+def _order(labels: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of the blocks in the order in which they first occur, then those that do not."""
+    flat, out = labels.reshape(-1, labels.shape[-1]), np.empty((labels[..., 0].size, count), int)
+    for row, given in enumerate(flat):
+        used, first = np.unique(given, return_index=True)
+        ordered = used[np.argsort(first)]
+        out[row] = np.r_[ordered, np.setdiff1d(np.arange(count), ordered)]
+    return out.reshape(*labels.shape[:-1], count)

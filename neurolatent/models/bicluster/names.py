@@ -1,0 +1,56 @@
+"""Names of what a draw holds, of the dimensions, and of the places along them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neurolatent.checks import InputError
+from neurolatent.models.bicluster.params import BiclusterParams
+from neurolatent.recording import Recording
+
+WHOLE = ("label", "state")
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "label": ("neuron",),
+    "state": ("bin",),
+    "offset": ("neuron",),
+    "loadings": ("neuron", "factor"),
+    "dispersion": ("neuron",),
+    "trajectories": ("cluster", "bin", "coordinate"),
+    "transition": ("state_number", "cluster", "coordinate", "coordinate_from"),
+    "shift": ("state_number", "cluster", "coordinate"),
+    "innovation": ("state_number", "cluster", "coordinate", "coordinate_from"),
+    "weights": ("state_number",),
+    "jumps": ("state_number", "state_to"),
+    "log_rate_mean": ("neuron",),
+    "log_rate_sd": ("neuron",),
+}
+
+
+def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
+    """Labels: neurons by name, bins by clock time; clusters and states are numbers without meaning."""
+    neurons = recording.signal(model.signal_of(recording)).names
+    size, states = model.n_factors + 1, list(range(model.max_states))
+    axes = ["mean", *(f"factor {n}" for n in range(model.n_factors))]
+    return {
+        "neuron": neurons,
+        "feature": neurons,
+        "bin": recording.clock().tolist(),
+        "factor": axes[1:],
+        "coordinate": axes,
+        "coordinate_from": axes[:size],
+        "state_number": states,
+        "state_to": states,
+    }
+
+
+def params_from(values: Mapping[str, Any]) -> BiclusterParams:
+    """Draws from their names.
+
+    Raises:
+        InputError: A part is missing.
+    """
+    missing = [name for name in BiclusterParams._fields if name not in values]
+    if missing:
+        raise InputError(f"draws of BiClustering: {missing[0]!r} is missing. Given: {sorted(values)}")
+    return BiclusterParams(**{name: np.asarray(values[name]) for name in BiclusterParams._fields})

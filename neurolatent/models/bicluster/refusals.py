@@ -1,0 +1,26 @@
+"""What no bi-clustering can be, whatever the data."""
+
+from typing import Any
+
+from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
+
+FAMILIES = ("nb", "poisson")
+
+
+def refuse_choices(model: Any) -> None:
+    """Refuse fields that are out of range.
+
+    Raises:
+        InputError: The message names the field and its value.
+    """
+    one_of("family", model.family, FAMILIES)
+    for name, low in (("n_factors", 1), ("max_states", 1), ("births", 0)):
+        whole_number(name, getattr(model, name), low)
+    if model.max_clusters is not None:
+        whole_number("max_clusters", model.max_clusters, 1)
+    if not 0 < model.rho < 1:
+        raise InputError(f"rho must lie strictly between 0 and 1, got {model.rho}: it is P(one cluster)")
+    for name in ("concentration", "alpha", "gamma", "offset_sd", "dispersion_shape", "dispersion_rate"):
+        positive(name, getattr(model, name))
+    at_least("kappa", model.kappa, 0.0)
+    positive("proposal_dispersion", model.proposal_dispersion)

@@ -1,0 +1,86 @@
+r"""The states of all bins in one block, and the weights of a sticky hierarchical Dirichlet process at a fixed bound.
+
+.. math:: \beta \sim Dir(\gamma/L, ...), \quad \Pi_l \sim Dir(\alpha \beta + \kappa e_l), \quad
+    \xi_2 \sim uniform, \quad \xi_t \mid \xi_{t-1} \sim \Pi_{\xi_{t-1}}.
+
+Reference: Fox, Sudderth, Jordan and Willsky (2011), Annals of Applied Statistics 5(2):1020-1056, section 3 and the
+supplement (tables with the sticky weight, and those that it explains taken away).
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from neurolatent.models.bicluster.dynamics import Dynamics
+from neurolatent.models.bicluster.params import BiclusterParams, occupancy
+from neurolatent.models.bicluster.trajectories import dynamics_of
+from neurolatent.ops import hmm, small
+from neurolatent.ops.gamma import standard_gamma
+
+LOG_2PI = 1.8378770664093453
+
+
+def emission(
+    dynamics: Dynamics, trajectories: Float[Array, "cluster bin coordinate"], weight: Float[Array, " cluster"]
+) -> Float[Array, "step state"]:
+    """Log density of every step of the weighted clusters under the law of every state, nats."""
+    inverse = small.lower_inverse(small.cholesky(dynamics.innovation))
+    moved = -small.product(inverse, dynamics.transition)
+    maps = jnp.concatenate([inverse, moved, -small.applied(inverse, dynamics.shift)[..., None]], axis=-1)
+    now, before = trajectories[:, 1:], trajectories[:, :-1]
+    both = jnp.concatenate([now, before, jnp.ones_like(now[..., :1])], axis=-1)
+    states, clusters, size, _ = maps.shape
+    white = jnp.einsum("jtk,jmk->jtm", both, jnp.swapaxes(maps, 0, 1).reshape(clusters, states * size, -1))
+    square = (white.reshape(clusters, -1, states, size) ** 2).sum(axis=-1)
+    log_det = jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1) - 0.5 * size * LOG_2PI
+    return jnp.einsum("j,jtl->tl", weight, log_det.T[:, None] - 0.5 * square)
+
+
+def draw_states(params: BiclusterParams, key: PRNGKeyArray, heat: Float[Array, ""] | float) -> Int[Array, " bin"]:
+    """All states given trajectories and laws; the log densities are divided by ``heat`` (1 for the posterior)."""
+    clusters, states = params.trajectories.shape[0], params.weights.shape[0]
+    occupied = (occupancy(params.label, clusters) > 0).astype(params.trajectories.dtype)
+    scores = emission(dynamics_of(params), params.trajectories, occupied) / heat
+    initial = jnp.full((1, states), 1 / states, scores.dtype)
+    lengths = jnp.full(1, len(scores), jnp.int32)
+    drawn = hmm.sample_states(key, initial, params.jumps, scores[None], lengths)[0]
+    return jnp.concatenate([drawn[:1], drawn]).astype(params.state.dtype)
+
+
+def draw_weights(
+    model: Any, params: BiclusterParams, key: PRNGKeyArray
+) -> tuple[Float[Array, " state"], Float[Array, "state state_to"]]:
+    """Global weights and transition rows given the states.
+
+    Each transition from l to m that was the k-th of its kind opened a table with probability w / (w + k),
+    w = alpha beta_m + kappa [l = m]; of the tables on the diagonal a binomial number is the sticky weight's.
+    """
+    key_tables, key_sticky, key_global, key_rows = jax.random.split(key, 4)
+    states, dtype = params.weights.shape[0], params.weights.dtype
+    origin, target = params.state[1:-1], params.state[2:]
+    rank = ranks(origin * states + target)
+    own = model.alpha * params.weights[target]
+    weight = own + jnp.where(origin == target, model.kappa, 0.0)
+    opened = jax.random.uniform(key_tables, rank.shape, dtype) * (weight + rank) < weight
+    by_sticky = jax.random.uniform(key_sticky, rank.shape, dtype) * weight >= own
+    tables = jnp.zeros(states, dtype).at[target].add((opened & ~by_sticky).astype(dtype))
+    beta = dirichlet(key_global, model.gamma / states + tables)
+    moves = jnp.zeros((states, states), dtype).at[origin, target].add(1.0)
+    rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype) + moves
+    return beta, dirichlet(key_rows, rows)
+
+
+def ranks(cell: Int[Array, " step"]) -> Int[Array, " step"]:
+    """How many equal ones came before each, in an order that depends on the cells alone."""
+    order = jnp.argsort(cell, stable=True)
+    ordered = cell[order]
+    first = jnp.searchsorted(ordered, ordered, side="left")
+    return jnp.zeros_like(cell).at[order].set((jnp.arange(len(cell)) - first).astype(cell.dtype))
+
+
+def dirichlet(key: PRNGKeyArray, concentration: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
+    """A draw along the last axis; entries with a tiny concentration may be exactly 0."""
+    drawn = standard_gamma(key, concentration)
+    return drawn / drawn.sum(axis=-1, keepdims=True)

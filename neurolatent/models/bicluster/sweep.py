@@ -1,0 +1,109 @@
+"""One sweep of the sampler: each update leaves the posterior as it is, in the order of the method's specification.
+
+With a dispersion the same auxiliary variables serve trajectories and coefficients: given them both are conditionals
+of one joint law, and nothing in between changes what they depend on. Updates with the variables integrated out
+(dispersion, labels, births) follow, and the next sweep draws them anew. The Poisson family has no such variables.
+There both draws are made as if the counts had a large dispersion, and accepted, cluster by cluster and neuron by
+neuron, by the ratio of the two likelihoods: that is exact because the draw is reversible for the posterior with the
+dispersion.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from neurolatent.models.bicluster.births import births
+from neurolatent.models.bicluster.dynamics import draw_dynamics
+from neurolatent.models.bicluster.labels import draw_labels
+from neurolatent.models.bicluster.likelihood import Gaussian, augmented, kernel, log_rate
+from neurolatent.models.bicluster.neurons import draw_coefficients, draw_dispersion
+from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
+from neurolatent.models.bicluster.states import draw_states, draw_weights
+from neurolatent.models.bicluster.trajectories import draw_trajectories, translate
+
+UPDATES = 10
+
+
+def sweep(
+    model: Any,
+    params: BiclusterParams,
+    data: BiclusterData,
+    key: PRNGKeyArray,
+    heat: Float[Array, ""] | float = 1.0,
+) -> tuple[BiclusterParams, Moves]:
+    """The next draw.
+
+    Args:
+        heat: Divides the log densities by which states are drawn; 1 but for warm-up.
+    """
+    keys = jax.random.split(key, UPDATES)
+    if model.family == "nb":
+        params, taken = _augmented_draws(model, params, data, keys[0]), (jnp.ones(()), jnp.ones(()))
+    else:
+        params, taken = _poisson_draws(model, params, data, keys[0])
+    params = translate(model, params, keys[1])
+    params, stuck = draw_dynamics(model, params, keys[2])
+    params = params._replace(state=draw_states(params, keys[3], heat))
+    beta, jumps = draw_weights(model, params, keys[4])
+    params = params._replace(weights=beta, jumps=jumps)
+    if model.family == "nb":
+        params = params._replace(dispersion=draw_dispersion(model, params, data, log_rate(params), keys[5]))
+    params, labels = draw_labels(model, params, data, keys[6])
+    params, born = births(model, params, data, keys[7])
+    return params, Moves(labels, born, *taken, stuck)
+
+
+def _augmented_draws(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
+    """Trajectories and coefficients given one set of auxiliary variables."""
+    key_omega, key_paths, key_neurons = jax.random.split(key, 3)
+    told = augmented(key_omega, data, log_rate(params), params.dispersion)
+    params = params._replace(trajectories=draw_trajectories(params, told, key_paths))
+    offset, loadings = draw_coefficients(model, params, told, key_neurons)
+    return params._replace(offset=offset, loadings=loadings)
+
+
+def _poisson_draws(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+) -> tuple[BiclusterParams, tuple[Array, Array]]:
+    """The same for Poisson counts, with acceptance; returns the shares of clusters and neurons that moved."""
+    key_omega, key_paths, key_accept, key_neurons = jax.random.split(key, 4)
+    clusters = params.trajectories.shape[0]
+    told, eta = _pretended(model, params, data, key_omega)
+    tried = params._replace(trajectories=draw_trajectories(params, told, key_paths))
+    change = _log_ratio(model, data, log_rate(tried)) - _log_ratio(model, data, eta)
+    member = (params.label[:, None] == jnp.arange(clusters)).astype(change.dtype)
+    uniform = jax.random.uniform(key_accept, (clusters,), change.dtype)
+    accept = jnp.log1p(-uniform) < change @ member
+    paths = jnp.where(accept[:, None, None], tried.trajectories, params.trajectories)
+    params = params._replace(trajectories=paths)
+    occupied = occupancy(params.label, clusters) > 0
+    moved = (accept & occupied).sum() / occupied.sum()
+
+    key_omega, key_draw, key_accept = jax.random.split(key_neurons, 3)
+    told, eta = _pretended(model, params, data, key_omega)
+    offset, loadings = draw_coefficients(model, params, told, key_draw)
+    tried = params._replace(offset=offset, loadings=loadings)
+    change = _log_ratio(model, data, log_rate(tried)) - _log_ratio(model, data, eta)
+    accept = jnp.log1p(-jax.random.uniform(key_accept, change.shape, change.dtype)) < change
+    params = params._replace(
+        offset=jnp.where(accept, offset, params.offset),
+        loadings=jnp.where(accept[:, None], loadings, params.loadings),
+    )
+    return params, (moved, accept.mean())
+
+
+def _pretended(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+) -> tuple[Gaussian, Float[Array, "neuron bin"]]:
+    """Auxiliary variables as if the counts had the dispersion of the proposals, and the log rates."""
+    eta = log_rate(params)
+    return augmented(key, data, eta, jnp.full_like(params.offset, model.proposal_dispersion)), eta
+
+
+def _log_ratio(model: Any, data: BiclusterData, eta: Float[Array, "neuron bin"]) -> Float[Array, " neuron"]:
+    """Log of the Poisson likelihood over that of the proposals."""
+    r = jnp.asarray(float(model.proposal_dispersion), eta.dtype)
+    each = kernel("poisson", data.counts, eta, r) - kernel("nb", data.counts, eta, r)
+    return (each * data.seen).sum(axis=1)

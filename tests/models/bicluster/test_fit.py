@@ -1,0 +1,161 @@
+"""The model behind the one entrance: a small population, its files, its refusals, its truth."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import neurolatent as nl
+from neurolatent.checks import InputError
+from neurolatent.models.bicluster import BiclusterParams, summaries
+from neurolatent.models.bicluster.likelihood import log_rate
+from neurolatent.models.bicluster.model import renumbered
+from neurolatent.models.bicluster.synthetic import bicluster_case, truth_of
+from neurolatent.models.protocols import ModelWarning
+from tests.models.bicluster.small import case
+
+SMALL = nl.Gibbs(chains=2, warmup=20, draws=20, keep=10)
+
+
+def model(**choices) -> nl.BiClustering:
+    return nl.BiClustering(**{"n_factors": 1, "max_states": 3, "max_clusters": 4, **choices})
+
+
+def counts_of(values: np.ndarray, **options) -> nl.Recording:
+    return nl.Recording.of({"spikes": values}, kinds={"spikes": "counts"}, name="test", **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["nb", "poisson"])
+def test_a_fit_is_saved_read_and_the_same_again(tmp_path, family):
+    recording = bicluster_case(1, per_cluster=3, bins=40, factors=1, family=family)
+    fit = nl.fit(model(family=family), recording, engine=SMALL, seed=1)
+    again = nl.Fit.load(fit.save(tmp_path / "fit.nc"))
+    for one, two in zip(fit.draws, again.draws, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert again.predict(recording).identical(fit.predict(recording))
+    assert fit.idata["posterior"]["trajectories"].dims == ("chain", "draw", "cluster", "bin", "coordinate")
+    assert fit.idata["sample_stats"]["n_clusters"].shape == (2, 20)
+    np.testing.assert_array_equal(fit.draws.label[..., 0], 0)  # numbered as they occur
+    eta = np.asarray(log_rate(BiclusterParams(*(jnp.asarray(leaf[0, -1]) for leaf in fit.draws))))
+    mean = fit.idata["latents"]["log_rate_mean"].values.T
+    assert np.corrcoef(eta.ravel(), mean.ravel())[0, 1] > 0.8
+    rows = {row.what for row in nl.check(fit).rows}
+    assert "chains agree on states of bins (ARI)" in rows
+
+
+def test_renumbering_changes_no_rate_and_no_law():
+    params, _ = case(0)
+    shuffled = params._replace(label=np.array([2, 2, 1, 2]), state=1 - params.state)
+    shuffled = shuffled._replace(trajectories=params.trajectories[[2, 1, 0]])
+    stacked = BiclusterParams(*(np.asarray(leaf)[None, None] for leaf in shuffled))
+    told = renumbered(stacked)
+    np.testing.assert_array_equal(told.label[0, 0], [0, 0, 1, 0])
+    np.testing.assert_array_equal(told.state[0, 0], params.state)
+    assert told.trajectories.shape[2] == 2
+    one = BiclusterParams(*(leaf[0, 0] for leaf in told))
+    one, params = (jax.tree.map(jnp.asarray, draw) for draw in (one, params))
+    np.testing.assert_allclose(log_rate(one), log_rate(params), rtol=1e-5, atol=1e-6)
+    at, now = shuffled.state, np.asarray(one.state)
+    for name in ("transition", "shift", "innovation"):
+        before, after = getattr(shuffled, name), getattr(one, name)
+        for i in range(4):
+            np.testing.assert_array_equal(after[now, one.label[i]], np.float32(before[at, shuffled.label[i]]))
+    np.testing.assert_array_equal(one.jumps[now[:-1], now[1:]], np.float32(shuffled.jumps[at[:-1], at[1:]]))
+    np.testing.assert_array_equal(one.weights[now], np.float32(shuffled.weights[at]))
+
+
+def test_the_simulation_keeps_its_rates_when_it_is_centred_and_turned():
+    truth = truth_of(3, bins=80)
+    factors = truth.trajectories[..., 1:]
+    np.testing.assert_allclose(truth.trajectories.mean(axis=1), 0.0, atol=1e-12)
+    for path in factors:
+        gram = path.T @ path
+        np.testing.assert_allclose(gram - np.diag(np.diag(gram)), 0.0, atol=1e-9 * np.trace(gram))
+    radius = np.abs(np.linalg.eigvals(truth.transition)).max(axis=-1)
+    np.testing.assert_allclose(radius, [[0.01] * 3, [1.01] * 3], rtol=1e-10)
+    recording = bicluster_case(3, bins=80)
+    np.testing.assert_allclose(recording.signal("log_rate").values, truth.log_rate.T)
+    assert recording.signal("spikes").channels["cluster"].tolist() == truth.label.tolist()
+    assert {0, 1} >= set(np.unique(recording.signal("state").values).tolist())
+
+
+def test_summaries_do_not_see_labels_and_band_is_the_narrowest():
+    truth = np.repeat([0, 1], 3)
+    label = np.stack([[truth, 1 - truth, truth], [1 - truth, truth, truth]]).astype(np.int16)
+    paths = np.zeros((2, 3, 2, 5, 2))
+    for c, d in np.ndindex(2, 3):
+        for block in range(2):
+            cluster = label[c, d, 3 * block]
+            paths[c, d, cluster, :, 0] = block * np.arange(5)
+            paths[c, d, cluster, :, 1] = (-1) ** d * np.sin(np.arange(5))
+    none = np.zeros((2, 3, 1))
+    draws = BiclusterParams(label, label[..., :5], none, none, none, paths, none, none, none, none, none)
+    found = summaries.neurons(draws)
+    np.testing.assert_array_equal(found.partition, truth)
+    assert found.agreement == 1.0
+    np.testing.assert_array_equal(found.together, truth[:, None] == truth[None])
+    told = summaries.aligned(draws, found.partition)
+    for block in range(2):
+        np.testing.assert_allclose(told.paths[:, block, :, 0], np.tile(block * (np.arange(5) - 2.0), (6, 1)))
+        assert np.ptp(told.paths[:, block, :, 1], axis=0).max() < 1e-12
+    low, high = summaries.Aligned(np.arange(20.0).reshape(20, 1, 1, 1) ** 2).band(0.5)
+    assert (low.item(), high.item()) == (0.0, 81.0)
+    assert summaries.agreement(np.array([0, 0, 1, 1]), np.array([5, 5, 5, 2])) == 0.75
+
+
+GOOD = np.random.default_rng(0).poisson(2.0, (30, 4))
+
+
+@pytest.mark.parametrize(
+    ("recording", "choices", "message"),
+    [
+        (counts_of(GOOD[:, :1]), {}, "1 neuron; at least 2"),
+        (counts_of(GOOD[:9]), {}, "9 bins; at least 10"),
+        (counts_of(GOOD), {"n_factors": 4}, "n_factors must be below the number of neurons"),
+        (counts_of(GOOD), {"max_clusters": 5}, "max_clusters must be at most the number of neurons"),
+        (counts_of([GOOD, GOOD]), {}, "2 sequences"),
+        (nl.Recording.of({"rate": GOOD.astype(float)}), {}, "0 signals are counts"),
+        (nl.Recording.of({"rate": GOOD.astype(float)}), {"signal": "rate"}, "counts are needed"),
+        (counts_of(np.where(np.arange(4) == 1, np.nan, GOOD)), {}, "nothing was observed of '1'"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(recording, choices, message):
+    with pytest.raises(InputError, match=message):
+        model(**choices).select(recording, for_training=True)
+
+
+def test_silent_neurons_are_told():
+    with pytest.warns(ModelWarning, match="silent"):
+        model().select(counts_of(GOOD * (np.arange(4) != 2)), for_training=True)
+
+
+def test_missing_counts_are_not_zeros():
+    values = np.ma.masked_array(GOOD, mask=np.zeros(GOOD.shape, bool))
+    values[3, 1] = np.ma.masked
+    data = model().select(counts_of(values), for_training=True).data
+    assert data.seen[1, 3] == 0
+    assert data.seen.sum() == GOOD.size - 1
+    np.testing.assert_array_equal(data.above.sum(axis=1), data.counts.sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"rho": 1.0}, "rho must lie strictly between 0 and 1"),
+        ({"kappa": -1.0}, "kappa must be at least 0"),
+        ({"alpha": 0.0}, "alpha must be a number above 0"),
+        ({"n_factors": 0}, "n_factors must be a whole number of at least 1"),
+    ],
+)
+def test_contradictory_choices_are_refused(choices, message):
+    with pytest.raises(InputError, match=message):
+        model(**choices)
+
+
+def test_areas_and_other_facts_stay_with_the_neurons():
+    facts = pd.DataFrame({"area": list("abab")}, index=[f"n{i}" for i in range(4)])
+    recording = counts_of(GOOD, channels={"spikes": facts})
+    assert model().coordinates(recording)["neuron"] == ["n0", "n1", "n2", "n3"]
+    assert recording.signal("spikes").channels["area"].tolist() == list("abab")

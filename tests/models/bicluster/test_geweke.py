@@ -1,0 +1,54 @@
+"""All updates together: the joint-distribution test, and that it sees each fault of the published sampler."""
+
+import functools
+
+import jax
+import pytest
+
+from neurolatent import precision
+from neurolatent.models.bicluster.sweep import sweep
+from tests.models.bicluster import geweke
+from tests.models.bicluster.faults import FAULTS
+from tests.models.bicluster.small import model_of
+
+CHAINS, SWEEPS = 1000, 20
+HIGHEST, SEEN = 4.0, 6.0
+
+
+@functools.cache
+def of_prior(family: str):
+    with precision.double():
+        return jax.device_get(geweke.from_prior(model_of(family=family), geweke.NEURONS, jax.random.key(1), 50_000))
+
+
+def scores_of(family: str, one_sweep, chains: int = CHAINS) -> dict[str, float]:
+    with precision.double():
+        found = geweke.from_chains(model_of(family=family), one_sweep, jax.random.key(2), chains, SWEEPS)
+        return geweke.scores(of_prior(family), jax.device_get(found))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["nb", "poisson"])
+def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(family):
+    scores = scores_of(family, sweep)
+    print({name: round(score, 2) for name, score in scores.items()})
+    assert max(abs(score) for score in scores.values()) < HIGHEST
+
+
+@pytest.mark.record
+@pytest.mark.parametrize("family", ["nb", "poisson"])
+def test_the_same_with_more_chains(family):
+    scores = scores_of(family, sweep, chains=20 * CHAINS)
+    print(family, {name: round(score, 2) for name, score in scores.items()})
+    assert max(abs(score) for score in scores.values()) < HIGHEST
+
+
+@pytest.mark.record
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_published_fault_is_seen(monkeypatch, fault):
+    module, name, wrong = FAULTS[fault]
+    monkeypatch.setattr(module, name, wrong)
+    scores = scores_of("nb", lambda *given: sweep(*given))  # a function of its own: nothing compiled is taken up
+    worst = max(scores, key=lambda n: abs(scores[n]))
+    print(f"{fault}: {worst} {scores[worst]:.1f}")
+    assert abs(scores[worst]) > SEEN
