@@ -100,6 +100,7 @@ def fit(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a run that is there already.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The shorter run of the recipe's [quick].")] = False,
     as_json: Json = False,
     cache: Annotated[bool, typer.Option(help="Keep compiled programs on disk.")] = True,
 ) -> int:
@@ -110,6 +111,7 @@ def fit(
     from neurolatent.recipe.folder import run_folder
 
     recipe_read = read_recipe(recipe)
+    recipe_read = recipe_read.quick() if quick else recipe_read
     grids = {**recipe_read.section("sweep"), **parse_over(over or [])}
     if resume and (out is None or grids):
         raise InputError(

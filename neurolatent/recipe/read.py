@@ -27,9 +27,10 @@ SECTIONS = (
     "prognosis",
     "arms",
     "sweep",
+    "quick",
     "expect",
 )
-TABLES = ("data", "model", "engine", "test", "cv", "prognosis", "arms", "sweep", "expect")
+TABLES = ("data", "model", "engine", "test", "cv", "prognosis", "arms", "sweep", "quick", "expect")
 PATHS = ("path", "outcomes", "sequences", "card")  # keys that hold paths, wherever they stand
 IN_ARMS = ("data.knowledge", "model", "engine")  # what an arm may change: all else is shared with the recipe
 
@@ -67,6 +68,18 @@ class Recipe:
     def arms(self) -> dict[str, "Recipe"]:
         """The recipe under the other beliefs of its section ``arms``."""
         return {name: self.with_values(values) for name, values in self.section("arms").items()}
+
+    def quick(self) -> "Recipe":
+        """The shorter run that the section ``quick`` describes, at dotted keys; its figures need not be as expected.
+
+        Raises:
+            InputError: There is no such section.
+        """
+        values = self.section("quick")
+        if not values:
+            raise InputError(f'{self.name}: there is no shorter run: write one, as in [quick] "engine.draws" = 100')
+        shorter = self.with_values(values)
+        return Recipe(self.name, {k: v for k, v in shorter.table.items() if k != "expect"}, self.folder)
 
     def to_toml(self) -> str:
         """The resolved recipe."""

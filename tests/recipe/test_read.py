@@ -19,6 +19,18 @@ def test_resolved_recipe_is_read_back_equal(tmp_path):
     assert read_recipe(again).table == read.table
 
 
+def test_a_quick_run_changes_what_it_names_and_expects_nothing(tmp_path):
+    tables = recipe(quick={"engine.steps": 3, "model.n_states": 5}, expect={"loglik": [0.0, 1.0]})
+    read = read_recipe(write(tmp_path, tables))
+    shorter = read.quick()
+    assert shorter.section("model")["n_states"] == 5
+    assert shorter.section("engine")["steps"] == 3
+    assert "expect" in read.table
+    assert "expect" not in shorter.table
+    with pytest.raises(InputError, match="no shorter run"):
+        read_recipe(write(tmp_path, recipe())).quick()
+
+
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
 def test_published_recipes_are_read_back_equal(path, tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROLATENT_DATA", "/data")
