@@ -35,6 +35,7 @@ ROOMS = (
         "recording",
         "compiling",
         "precision",
+        "locate",
         "checks",
         "_version",
     ),

@@ -12,6 +12,7 @@ MODELS = Path(__file__).parents[1] / "models"
 RECIPES = sorted(MODELS.glob("*.toml"))
 LONG = {
     "biclustering_allen",
+    "biclustering_sim",
     "dkf_turning",
     "gpvae_digits",
     "hmmglm_linear_track",
