@@ -10,11 +10,13 @@ what feeds back is computed step by step: priors and outputs follow from the sta
 Reference: Ahmadi and Tani (2019), Neural Computation 31(11), arXiv 1811.01339.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import block_diag
 from jaxtyping import Array, Bool
 
 from neurolatent.models.pvrnn.params import LayerWeights, PVRNNParams
@@ -83,57 +85,97 @@ def roll_posterior(
         adaptive: A by layer (batch, time, heads).
         noise: Standard normal draws by layer (time, batch, latent); zeros follow the means.
     """
-    rows = tuple(jnp.swapaxes(a, 0, 1) for a in adaptive)
-
-    def told(weights: LayerWeights, before: Array, row: Any) -> Heads:
-        return heads(row + state_term(weights, before))
-
-    return _roll(model, params, start, (rows, noise), told)
+    rows = _side_by_side([jnp.swapaxes(a, 0, 1) for a in adaptive])
+    is_state = bool(params.layers[0].posterior.shape[0])
+    maps = [(weights.posterior, weights.posterior_bias) for weights in params.layers] if is_state else None
+    return _roll(model, params, (start, noise, maps), rows, lambda raw, row: heads(row if raw is None else row + raw))
 
 
 def roll_prior(
     model: Any, params: PVRNNParams, start: tuple[Array, ...], noise: tuple[Array, ...], is_first: Bool[Array, " time"]
 ) -> Course:
     """The trajectory under the prior, from a state; ``is_first`` marks the first step of a sequence."""
-
-    def told(weights: LayerWeights, before: Array, row: Any) -> Heads:
-        return first_prior(model, prior_raw(weights, before), row)
-
-    return _roll(model, params, start, ((is_first,) * len(noise), noise), told)
+    maps = [(weights.prior, weights.prior_bias) for weights in params.layers]
+    return _roll(model, params, (start, noise, maps), is_first, lambda raw, row: first_prior(model, raw, row))
 
 
-def _roll(model: Any, params: PVRNNParams, start: tuple[Array, ...], rows: Any, told: Callable[..., Heads]) -> Course:
-    def step(hidden: tuple[Array, ...], at: Any) -> tuple[tuple[Array, ...], Any]:
-        inputs, noise = at
-        before = tuple(map(jnp.tanh, hidden))
-        beliefs, drawn, after = _step(model, params.layers, (hidden, before), told, (inputs, noise))
-        return after, (beliefs, drawn, after)
-
-    _, (beliefs, drawn, hidden) = jax.lax.scan(step, start, rows)
-    activity = tuple(map(jnp.tanh, hidden))
-    first = tuple(map(jnp.tanh, start))
-    before = tuple(jnp.concatenate([f[None], d[:-1]]) for f, d in zip(first, activity, strict=True))
-    return Course(beliefs, drawn, hidden, activity, before)
+def _side_by_side(by_layer: Sequence[Any]) -> Array:
+    """Heads of all layers (..., heads): the means of all, then the log standard deviations of all."""
+    halves = [jnp.split(part, 2, axis=-1) for part in by_layer]
+    return jnp.concatenate([half[0] for half in halves] + [half[1] for half in halves], axis=-1)
 
 
-def _step(model: Any, layers: Any, state: Any, told: Callable[..., Heads], rows: Any) -> tuple[Any, Any, Any]:
-    """Beliefs, draws and hidden states of one step, lowest layer first; the top layer moves first."""
-    (hidden, before), (inputs, noise) = state, rows
-    beliefs, drawn, after = [], [], []
-    for n in reversed(range(len(layers))):
-        weights, layer = layers[n], model.layers[n]
-        belief = told(weights, before[n], inputs[n])
-        z = belief.mean if model.deterministic else belief.mean + sd_of(belief.log_sd) * noise[n]
-        u = before[n] @ weights.recurrent + z @ weights.latent + weights.bias
+def _roll(model: Any, params: PVRNNParams, given: Any, rows: Array, told: Callable[..., Heads]) -> Course:
+    """All layers side by side: one product with what was before, one with z, and then the way down."""
+    start, noise, maps = given
+    joint, size = _joint(model, params.layers, maps), sum(layer.units for layer in model.layers)
+
+    def step(hidden: Array, at: Any) -> tuple[Array, Any]:
+        row, drawn = at
+        both = jnp.tanh(hidden) @ joint.before + joint.bias
+        belief = told(both[:, size:] if maps is not None else None, row)
+        z = belief.mean if model.deterministic else belief.mean + sd_of(belief.log_sd) * drawn
+        after = (1.0 - joint.rate) * hidden + joint.rate * (both[:, :size] + z @ joint.latent)
+        after = _from_above(model, params.layers, after, joint.rate) if model.connect == "topdown" else after
+        return after, (belief, z, after)
+
+    begin, drawn = jnp.concatenate(start, axis=-1), jnp.concatenate(noise, axis=-1)
+    _, (beliefs, z, hidden) = jax.lax.scan(step, begin, (rows, drawn))
+    latent, units = ([getattr(layer, name) for layer in model.layers] for name in ("latent", "units"))
+    by_latent, by_unit = (lambda a: _split(a, latent)), (lambda a: _split(a, units))
+    activity, first = jnp.tanh(hidden), jnp.tanh(begin)
+    before = jnp.concatenate([first[None], activity[:-1]])
+    each = tuple(map(Heads, by_latent(beliefs.mean), by_latent(beliefs.log_sd)))
+    return Course(each, by_latent(z), by_unit(hidden), by_unit(activity), by_unit(before))
+
+
+def _split(values: Array, sizes: Sequence[int]) -> tuple[Array, ...]:
+    """The last axis by layer."""
+    return tuple(jnp.split(values, np.cumsum(sizes)[:-1], axis=-1))
+
+
+class _Joint(NamedTuple):
+    """The weights of all layers as few matrices; what is not connected is zero."""
+
+    before: Array  # (units, units and heads): from the activity before to u, and to the heads
+    bias: Array
+    latent: Array  # (latent, units)
+    rate: Array  # (units,) one over the time constants
+
+
+def _joint(model: Any, layers: Any, maps: Any) -> _Joint:
+    recurrent = block_diag(*(weights.recurrent for weights in layers))
+    if model.connect == "both":
+        recurrent = recurrent + _neighbours(model, layers)
+    bias, dtype = jnp.concatenate([weights.bias for weights in layers]), recurrent.dtype
+    if maps is not None:
+        halves = [jnp.split(weight, 2, axis=-1) for weight, _ in maps]
+        told = [block_diag(*(half[n] for half in halves)) for n in (0, 1)]
+        recurrent = jnp.concatenate([recurrent, *told], axis=-1)
+        bias = jnp.concatenate([bias, _side_by_side([shift for _, shift in maps])])
+    rate = 1.0 / jnp.asarray([tau for layer in model.layers for tau in layer.taus], dtype)
+    return _Joint(recurrent, bias, block_diag(*(weights.latent for weights in layers)), rate)
+
+
+def _neighbours(model: Any, layers: Any) -> Array:
+    """(units, units) weights from the layers above and below, one step before."""
+    sizes = [layer.units for layer in model.layers]
+    blocks = [[jnp.zeros((a, b), layers[0].recurrent.dtype) for b in sizes] for a in sizes]
+    for n, weights in enumerate(layers):
         if n + 1 < len(layers):
-            u = u + (jnp.tanh(after[0]) if model.connect == "topdown" else before[n + 1]) @ weights.above
-        if n and model.connect == "both":
-            u = u + before[n - 1] @ weights.below
-        rate = 1.0 / jnp.asarray(layer.taus, u.dtype)
-        after.insert(0, (1.0 - rate) * hidden[n] + rate * u)
-        beliefs.insert(0, belief)
-        drawn.insert(0, z)
-    return tuple(beliefs), tuple(drawn), tuple(after)
+            blocks[n + 1][n] = weights.above
+        if n:
+            blocks[n - 1][n] = weights.below
+    return jnp.block(blocks)
+
+
+def _from_above(model: Any, layers: Any, hidden: Array, rate: Array) -> Array:
+    """The states once each layer has read the one above it at the same step, the top layer first."""
+    sizes = [layer.units for layer in model.layers]
+    states, rates = list(_split(hidden, sizes)), _split(rate, sizes)
+    for n in reversed(range(len(layers) - 1)):
+        states[n] = states[n] + rates[n] * (jnp.tanh(states[n + 1]) @ layers[n].above)
+    return jnp.concatenate(states, axis=-1) if len(states) > 1 else hidden
 
 
 def outputs(model: Any, params: PVRNNParams, activity: Array) -> Array:
