@@ -11,7 +11,10 @@ one run.
 PyTorch is not in the lock file: PYTHON is that of an environment of its own (`pip install torch numpy`), in which this
 file runs itself.
 
-ANSWER
+Answer of 2026-11-27, two cores shared with much other work, so in milliseconds of the processor, and in brackets of the
+wall: an epoch of the arm 32 (80) and 759 of PyTorch 2.13, an observation 8.1 (8.5) and 1,753, an epoch of the twelve
+networks 3.2 (9.0) and 323: 24, 216 and 102 times. Ours alone, in two other turns: 34 and 24 (58 and 35), 5.9 and 6.7,
+4.1 and 3.2. The published PyTorch code took 650 for an epoch of the arm, C++ 31.
 """
 
 import argparse

@@ -17,6 +17,7 @@ from neurolatent.plots.style import (
     INK,
     MARKERS,
     MUTED,
+    PAPER,
     SERIES,
     axes_or_new,
     house_style,
@@ -116,7 +117,8 @@ def told_symbols(
     for ax, (name, seen, told) in zip(panels, courses, strict=True):
         ax.imshow(np.asarray(told, float).T, aspect="auto", cmap="Greys", vmin=0, vmax=1.3, interpolation="none")
         at = np.asarray(seen, float)
-        ax.plot(np.arange(len(at)), at, linestyle="none", marker="o", markersize=3.5, color=ACCENT)
+        mark = {"marker": "o", "markersize": 4.5, "markerfacecolor": PAPER, "markeredgecolor": ACCENT}
+        ax.plot(np.arange(len(at)), at, linestyle="none", **mark)
         ax.set_yticks(range(len(symbols)), list(symbols))
         ax.set_ylabel(name, fontsize=8.5)
         ax.grid(visible=False)
