@@ -11,6 +11,7 @@ from tests.small_fleet import read_toml
 MODELS = Path(__file__).parents[1] / "models"
 RECIPES = sorted(MODELS.glob("*.toml"))
 LONG = {
+    "biclustering_sim",
     "dkf_turning",
     "gpvae_digits",
     "hmmglm_linear_track",
