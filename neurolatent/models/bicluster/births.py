@@ -47,6 +47,8 @@ def births(
         anew, taken = _try(model, params, data, jax.random.fold_in(key, number))
         return anew, accepted + taken
 
+    if model.births == 0:
+        return params, jnp.zeros((), params.offset.dtype)
     return jax.lax.fori_loop(0, model.births, one, (params, jnp.zeros((), params.offset.dtype)))
 
 

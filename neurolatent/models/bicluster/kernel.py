@@ -49,6 +49,6 @@ class BiclusterKernel(MCMCKernel):
         params, _ = self.model.gibbs_sweep(BiclusterParams(**state.draw), data, key_sweep, jnp.ones(()))
         return KernelState(params._asdict(), key)
 
-    def postprocess_fn(self, model_args: Any, model_kwargs: Any) -> Any:
+    def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Any:
         """The identity: draws are in their own units."""
         return lambda draw: draw

@@ -40,7 +40,7 @@ def sweep(
     """
     keys = jax.random.split(key, UPDATES)
     if model.family == "nb":
-        params, taken = _augmented_draws(model, params, data, keys[0]), (jnp.ones(()), jnp.ones(()))
+        params, taken = augmented_draws(model, params, data, keys[0]), (jnp.ones(()), jnp.ones(()))
     else:
         params, taken = _poisson_draws(model, params, data, keys[0])
     params = translate(model, params, keys[1])
@@ -55,7 +55,7 @@ def sweep(
     return params, Moves(labels, born, *taken, stuck)
 
 
-def _augmented_draws(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
+def augmented_draws(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
     """Trajectories and coefficients given one set of auxiliary variables."""
     key_omega, key_paths, key_neurons = jax.random.split(key, 3)
     told = augmented(key_omega, data, log_rate(params), params.dispersion)

@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from neurolatent import precision
 from neurolatent.models.bicluster import dynamics, labels, laplace, likelihood, neurons, states, trajectories
 from neurolatent.ops import mniw
+from tests.models.bicluster import faults
 from tests.models.bicluster.small import BINS, NEURONS, case, chain, draws, model_of
 
 MANY = 20_000
@@ -277,7 +278,32 @@ def test_labels_and_loadings_have_their_joint_law_by_quadrature(key, family, upd
     params, data = case(9)
     with precision.double():
         label, loading = map(np.asarray, chain(update, tell_labels, key, on_device((params, data)), 30_000))
-    grid = np.linspace(-8, 8, 3001)
+    first, mean, square = by_quadrature(family, params, data)
+    np.testing.assert_allclose((label == 0).mean(axis=0), first, atol=0.02)
+    np.testing.assert_allclose(loading.mean(axis=0), mean, atol=0.03)
+    np.testing.assert_allclose((loading**2).mean(axis=0), square, rtol=0.06)
+    assert not (label == 2).any()
+
+
+def move_faulty(inputs, key):
+    params, data = inputs
+    active, weight = jnp.array([True, True, False]), jnp.asarray(WEIGHT)
+    given = (jnp.asarray(PATHS), active, jnp.where(active, weight, -jnp.inf), key)
+    label, loadings, _ = faults.label_without_its_loadings(FAMILIES["nb"], params, data, *given)
+    return params._replace(label=label, loadings=loadings), data
+
+
+def test_quadrature_sees_a_label_that_moves_without_its_loadings(key):
+    params, data = case(9)
+    with precision.double():
+        _, loading = map(np.asarray, chain(move_faulty, tell_labels, key, on_device((params, data)), 2000))
+    _, mean, _ = by_quadrature("nb", params, data)
+    assert np.abs(loading.mean(axis=0) - mean).max() > 0.3  # ten times what the right one is allowed
+
+
+def by_quadrature(family, params, data):
+    """Of each neuron: the probability of the first cluster, mean and mean square of the loading."""
+    grid, out = np.linspace(-8, 8, 3001), []
     for i in range(NEURONS):
         keep = data.seen[i] > 0
         log_joint = np.empty((2, len(grid)))
@@ -288,10 +314,8 @@ def test_labels_and_loadings_have_their_joint_law_by_quadrature(key, family, upd
             log_joint[j] = WEIGHT[j] + law.logpmf(y).sum(axis=1) - 0.5 * grid**2
         joint = np.exp(log_joint - log_joint.max())
         joint /= joint.sum()
-        np.testing.assert_allclose((label[:, i] == 0).mean(), joint[0].sum(), atol=0.02)
-        np.testing.assert_allclose(loading[:, i].mean(), (joint @ grid).sum(), atol=0.03)
-        np.testing.assert_allclose((loading[:, i] ** 2).mean(), (joint @ grid**2).sum(), rtol=0.06)
-    assert not (label == 2).any()
+        out.append((joint[0].sum(), (joint @ grid).sum(), (joint @ grid**2).sum()))
+    return np.array(out).T
 
 
 def test_the_gaussian_stands_at_the_mode_of_the_exact_density():
