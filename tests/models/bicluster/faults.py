@@ -66,10 +66,11 @@ class _Loose:
 
 
 # label_without_its_loadings is not among them: 300 chains see it by 2.8 standard errors only, and quadrature at once
+# empty_cluster_of_its_own_kind is in TOO_WEAK: 2.9 standard errors with 300 chains
+TOO_WEAK = {"empty clusters of another kind": (labels, "roll_out", empty_cluster_of_its_own_kind)}
 FAULTS = {
     "dispersion at a fixed rate": (sweep, "draw_dispersion", dispersion_at_fixed_rate),
     "forward pass one bin late": (trajectories, "chain_of", chain_one_bin_late),
-    "empty clusters of another kind": (labels, "roll_out", empty_cluster_of_its_own_kind),
     "states restarted": (sweep, "draw_states", restarted_states),
     "tables without stickiness": (sweep, "draw_weights", tables_without_stickiness),
 }
