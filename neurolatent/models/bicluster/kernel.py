@@ -40,7 +40,9 @@ class BiclusterKernel(MCMCKernel):
         (data,) = model_args
         key_start, key_run = jax.random.split(rng_key)
         start = self.model.gibbs_start(key_start, data, 0)._asdict() if init_params is None else dict(init_params)
-        return KernelState({name: jnp.asarray(value) for name, value in start.items()}, key_run)
+        draw = {name: jnp.asarray(value) for name, value in start.items()}
+        after = jax.eval_shape(lambda now: self.sample(now, model_args, {}), KernelState(draw, key_run))
+        return KernelState({name: value.astype(after.draw[name].dtype) for name, value in draw.items()}, key_run)
 
     def sample(self, state: KernelState, model_args: tuple, model_kwargs: dict) -> KernelState:
         """The next draw."""

@@ -130,7 +130,8 @@ class BiClustering:
 
     def log_likelihood(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, " sequences"]:
         """Log probability of all observed counts given a draw with its trajectories, nats."""
-        return log_likelihood(self, jax.tree.map(jnp.asarray, params), data).sum()[None]
+        params, data = jax.tree.map(jnp.asarray, (params, data))
+        return log_likelihood(self, params, data).sum()[None]
 
     def posterior(self, params: BiclusterParams, data: BiclusterData) -> Latents:
         """Log rates in time, per bin; averaged over draws their mean and standard deviation."""
