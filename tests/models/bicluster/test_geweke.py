@@ -27,8 +27,9 @@ def scores_of(family: str, one_sweep, chains: int = CHAINS) -> dict[str, float]:
         return geweke.scores(of_prior(family), jax.device_get(found))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["nb", "poisson"])
+@pytest.mark.parametrize(
+    "family", [pytest.param("nb", marks=pytest.mark.slow), pytest.param("poisson", marks=pytest.mark.record)]
+)
 def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(family):
     scores = scores_of(family, sweep)
     print({name: round(score, 2) for name, score in scores.items()})
