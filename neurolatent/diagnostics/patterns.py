@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from neurolatent.diagnostics.rows import Row, graded
-from neurolatent.models.pvrnn.cell import CLIP
+from neurolatent.models.pvrnn.joint import CLIP
 from neurolatent.result import Fit
 
 COLLAPSED = 1e-3  # nats per step: specification, section 10

@@ -10,18 +10,13 @@ what feeds back is computed step by step: priors and outputs follow from the sta
 Reference: Ahmadi and Tani (2019), Neural Computation 31(11), arXiv 1811.01339.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.scipy.linalg import block_diag
 from jaxtyping import Array, Bool
 
+from neurolatent.models.pvrnn.joint import Followed, follow, joint_of, run, side_by_side, split
 from neurolatent.models.pvrnn.params import LayerWeights, PVRNNParams
-
-CLIP = (-7.0, 3.0)  # of log standard deviations, only where their exponential is taken; specification, section 10
 
 
 class Heads(NamedTuple):
@@ -39,11 +34,6 @@ class Course(NamedTuple):
     hidden: tuple[Array, ...]  # h after the step
     activity: tuple[Array, ...]  # d after the step
     before: tuple[Array, ...]  # d before the step
-
-
-def sd_of(log_sd: Array) -> Array:
-    """The standard deviation, with its logarithm clipped."""
-    return jnp.exp(jnp.clip(log_sd, *CLIP))
 
 
 def heads(raw: Array) -> Heads:
@@ -85,97 +75,30 @@ def roll_posterior(
         adaptive: A by layer (batch, time, heads).
         noise: Standard normal draws by layer (time, batch, latent); zeros follow the means.
     """
-    rows = _side_by_side([jnp.swapaxes(a, 0, 1) for a in adaptive])
+    rows = side_by_side([jnp.swapaxes(a, 0, 1) for a in adaptive])
     is_state = bool(params.layers[0].posterior.shape[0])
     maps = [(weights.posterior, weights.posterior_bias) for weights in params.layers] if is_state else None
-    return _roll(model, params, (start, noise, maps), rows, lambda raw, row: heads(row if raw is None else row + raw))
+    begin, drawn = jnp.concatenate(start, axis=-1), jnp.concatenate(noise, axis=-1)
+    return _course(model, begin, follow(model, joint_of(model, params.layers, maps), begin, rows, drawn))
 
 
 def roll_prior(
     model: Any, params: PVRNNParams, start: tuple[Array, ...], noise: tuple[Array, ...], is_first: Bool[Array, " time"]
 ) -> Course:
     """The trajectory under the prior, from a state; ``is_first`` marks the first step of a sequence."""
-    maps = [(weights.prior, weights.prior_bias) for weights in params.layers]
-    return _roll(model, params, (start, noise, maps), is_first, lambda raw, row: first_prior(model, raw, row))
-
-
-def _side_by_side(by_layer: Sequence[Any]) -> Array:
-    """Heads of all layers (..., heads): the means of all, then the log standard deviations of all."""
-    halves = [jnp.split(part, 2, axis=-1) for part in by_layer]
-    return jnp.concatenate([half[0] for half in halves] + [half[1] for half in halves], axis=-1)
-
-
-def _roll(model: Any, params: PVRNNParams, given: Any, rows: Array, told: Callable[..., Heads]) -> Course:
-    """All layers side by side: one product with what was before, one with z, and then the way down."""
-    start, noise, maps = given
-    joint, size = _joint(model, params.layers, maps), sum(layer.units for layer in model.layers)
-
-    def step(hidden: Array, at: Any) -> tuple[Array, Any]:
-        row, drawn = at
-        both = jnp.tanh(hidden) @ joint.before + joint.bias
-        belief = told(both[:, size:] if maps is not None else None, row)
-        z = belief.mean if model.deterministic else belief.mean + sd_of(belief.log_sd) * drawn
-        after = (1.0 - joint.rate) * hidden + joint.rate * (both[:, :size] + z @ joint.latent)
-        after = _from_above(model, params.layers, after, joint.rate) if model.connect == "topdown" else after
-        return after, (belief, z, after)
-
+    joint = joint_of(model, params.layers, [(weights.prior, weights.prior_bias) for weights in params.layers])
     begin, drawn = jnp.concatenate(start, axis=-1), jnp.concatenate(noise, axis=-1)
-    _, (beliefs, z, hidden) = jax.lax.scan(step, begin, (rows, drawn))
+    way = run(model, joint, begin, (is_first, drawn), lambda raw, first: first_prior(model, raw, first))
+    return _course(model, begin, way)
+
+
+def _course(model: Any, begin: Array, way: Followed) -> Course:
+    """A trajectory by layer."""
     latent, units = ([getattr(layer, name) for layer in model.layers] for name in ("latent", "units"))
-    by_latent, by_unit = (lambda a: _split(a, latent)), (lambda a: _split(a, units))
-    activity, first = jnp.tanh(hidden), jnp.tanh(begin)
-    before = jnp.concatenate([first[None], activity[:-1]])
-    each = tuple(map(Heads, by_latent(beliefs.mean), by_latent(beliefs.log_sd)))
-    return Course(each, by_latent(z), by_unit(hidden), by_unit(activity), by_unit(before))
-
-
-def _split(values: Array, sizes: Sequence[int]) -> tuple[Array, ...]:
-    """The last axis by layer."""
-    return tuple(jnp.split(values, np.cumsum(sizes)[:-1], axis=-1))
-
-
-class _Joint(NamedTuple):
-    """The weights of all layers as few matrices; what is not connected is zero."""
-
-    before: Array  # (units, units and heads): from the activity before to u, and to the heads
-    bias: Array
-    latent: Array  # (latent, units)
-    rate: Array  # (units,) one over the time constants
-
-
-def _joint(model: Any, layers: Any, maps: Any) -> _Joint:
-    recurrent = block_diag(*(weights.recurrent for weights in layers))
-    if model.connect == "both":
-        recurrent = recurrent + _neighbours(model, layers)
-    bias, dtype = jnp.concatenate([weights.bias for weights in layers]), recurrent.dtype
-    if maps is not None:
-        halves = [jnp.split(weight, 2, axis=-1) for weight, _ in maps]
-        told = [block_diag(*(half[n] for half in halves)) for n in (0, 1)]
-        recurrent = jnp.concatenate([recurrent, *told], axis=-1)
-        bias = jnp.concatenate([bias, _side_by_side([shift for _, shift in maps])])
-    rate = 1.0 / jnp.asarray([tau for layer in model.layers for tau in layer.taus], dtype)
-    return _Joint(recurrent, bias, block_diag(*(weights.latent for weights in layers)), rate)
-
-
-def _neighbours(model: Any, layers: Any) -> Array:
-    """(units, units) weights from the layers above and below, one step before."""
-    sizes = [layer.units for layer in model.layers]
-    blocks = [[jnp.zeros((a, b), layers[0].recurrent.dtype) for b in sizes] for a in sizes]
-    for n, weights in enumerate(layers):
-        if n + 1 < len(layers):
-            blocks[n + 1][n] = weights.above
-        if n:
-            blocks[n - 1][n] = weights.below
-    return jnp.block(blocks)
-
-
-def _from_above(model: Any, layers: Any, hidden: Array, rate: Array) -> Array:
-    """The states once each layer has read the one above it at the same step, the top layer first."""
-    sizes = [layer.units for layer in model.layers]
-    states, rates = list(_split(hidden, sizes)), _split(rate, sizes)
-    for n in reversed(range(len(layers) - 1)):
-        states[n] = states[n] + rates[n] * (jnp.tanh(states[n + 1]) @ layers[n].above)
-    return jnp.concatenate(states, axis=-1) if len(states) > 1 else hidden
+    activity = jnp.tanh(way.hidden)
+    before = jnp.concatenate([jnp.tanh(begin)[None], activity[:-1]])
+    told = tuple(map(Heads, split(way.mean, latent), split(way.log_sd, latent)))
+    return Course(told, split(way.z, latent), *(split(part, units) for part in (way.hidden, activity, before)))
 
 
 def outputs(model: Any, params: PVRNNParams, activity: Array) -> Array:

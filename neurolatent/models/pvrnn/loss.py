@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from neurolatent.models.pvrnn.cell import CLIP, Course, Heads, first_prior, outputs, prior_raw, rest, roll_posterior
+from neurolatent.models.pvrnn.cell import Course, Heads, first_prior, outputs, prior_raw, rest, roll_posterior
+from neurolatent.models.pvrnn.joint import CLIP
 from neurolatent.models.pvrnn.params import PVRNNParams
 
 

@@ -221,7 +221,7 @@ class PVRNN:
 
     def foresee(self, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray) -> Foreseen:
         """What error regression tells of the coming steps after every observation (time, sequences, horizon, ...)."""
-        return foreseen_of(self, params, data, key)
+        return foreseen_of(self.beside(), params, data, key)
 
     def with_horizon(self, horizon: int) -> "PVRNN":
         """The same model, which looks so many steps ahead."""
@@ -229,7 +229,7 @@ class PVRNN:
 
     def stream(self, params: PVRNNParams) -> PatternStream:
         """A running error regression: ``update(x)`` with each observation tells the coming steps."""
-        return PatternStream(self, params)
+        return PatternStream(self.beside(), params)
 
     @in_double
     def simulate(self, params: PVRNNParams, key: PRNGKeyArray, lengths: Sequence[int]) -> Recording:

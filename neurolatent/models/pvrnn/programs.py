@@ -1,4 +1,7 @@
-"""Compiled programs of the PV-RNN: what the posterior tells of sequences, trained or new."""
+"""Compiled programs of the PV-RNN: what the posterior tells of sequences, trained or new.
+
+They are compiled for the model without its meta-priors, which the parameters hold: a sweep over w compiles them once.
+"""
 
 from typing import Any
 
@@ -9,8 +12,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import compiled, key_of
 from neurolatent.models.protocols import Latents
-from neurolatent.models.pvrnn.cell import sd_of
 from neurolatent.models.pvrnn.door import NEW, PVRNNData
+from neurolatent.models.pvrnn.joint import sd_of
 from neurolatent.models.pvrnn.loss import objective, terms_of
 from neurolatent.models.pvrnn.params import PVRNNParams
 from neurolatent.models.pvrnn.regression import Foreseen, Window, foresee, no_noise, observe, recognised, step_noise
@@ -21,7 +24,7 @@ SEED = 0  # of these draws, and of those while a sequence is recognised: an answ
 
 def posterior_of(model: Any, params: PVRNNParams, data: PVRNNData) -> Latents:
     """Latents of training sequences from their own adaptive arrays, of new ones by recognising them."""
-    return _told(model, at_sequences(model, params, data), data, key_of(SEED))
+    return _told(model.beside(), at_sequences(model, params, data), data, key_of(SEED))
 
 
 def evidence_of(model: Any, params: PVRNNParams, data: PVRNNData) -> Float[Array, " sequences"]:
@@ -33,7 +36,7 @@ def at_sequences(model: Any, params: PVRNNParams, data: PVRNNData) -> PVRNNParam
     """The parameters with the adaptive arrays of these sequences."""
     rows = np.asarray(data.row)
     if (rows == NEW).all():
-        return recognised_of(model, params._replace(adaptive=None), data, key_of(SEED))
+        return recognised_of(model.beside(), params._replace(adaptive=None), data, key_of(SEED))
     return params._replace(adaptive=jax.tree.map(lambda a: np.asarray(a)[rows], params.adaptive))
 
 

@@ -22,6 +22,7 @@ from jaxtyping import Array, PRNGKeyArray
 from neurolatent.checks import InputError, one_of, positive, whole_number
 from neurolatent.models.pvrnn.cell import outputs, rest, roll_posterior, roll_prior
 from neurolatent.models.pvrnn.door import NEW, PVRNNData
+from neurolatent.models.pvrnn.joint import split
 from neurolatent.models.pvrnn.loss import objective, terms_of
 from neurolatent.models.pvrnn.params import PVRNNParams
 from neurolatent.models.pvrnn.start import at_prior, row_at_prior
@@ -124,28 +125,29 @@ def revised(
 ) -> Any:
     """The adaptive arrays after so many steps of Adam from those in ``params``, each with fresh noise."""
     settings, (count, time) = model.recognition, data.valid.shape
-    optimiser, steps, begin = optax.adam(settings.rate), jnp.arange(time), params.adaptive
+    optimiser, steps = optax.adam(settings.rate), jnp.arange(time)
+    begin = jnp.concatenate(params.adaptive, axis=-1)  # one array: Adam moves all layers at once
+    by_layer = lambda rows: type(params.adaptive)(*split(rows, [a.shape[-1] for a in params.adaptive]))  # noqa: E731
 
-    def loss(adaptive: Any, key: PRNGKeyArray) -> tuple[Array, Array]:
+    def loss(rows: Array, key: PRNGKeyArray) -> tuple[Array, Array]:
         noise = step_noise(model, key, steps, count, params.output.dtype)
-        terms, *_ = terms_of(model, params._replace(adaptive=adaptive), data, noise, start, is_first)
+        terms, *_ = terms_of(model, params._replace(adaptive=by_layer(rows)), data, noise, start, is_first)
         each = objective(model, terms, data.target.shape[2])
         return each.sum(), each
 
     def step(carry: Any, n: Array) -> tuple[Any, None]:
-        adaptive, adam, best, least = carry
-        (_, each), slope = jax.value_and_grad(loss, has_aux=True)(adaptive, jax.random.fold_in(key, n))
-        better = each < least
-        best = jax.tree.map(lambda new, old: jnp.where(better[:, None, None], new, old), adaptive, best)
+        rows, adam, best, least = carry
+        (_, each), slope = jax.value_and_grad(loss, has_aux=True)(rows, jax.random.fold_in(key, n))
+        best = jnp.where((each < least)[:, None, None], rows, best)
         change, adam = optimiser.update(slope, adam)
-        return (optax.apply_updates(adaptive, change), adam, best, jnp.minimum(each, least)), None
+        return (optax.apply_updates(rows, change), adam, best, jnp.minimum(each, least)), None
 
     least = jnp.full(count, jnp.inf, params.output.dtype)
     (last, _, best, least), _ = jax.lax.scan(step, (begin, optimiser.init(begin), begin, least), jnp.arange(iterations))
     if settings.keep == "last" or not iterations:
-        return last
+        return by_layer(last)
     _, each = loss(last, jax.random.fold_in(key, iterations))
-    return jax.tree.map(lambda new, old: jnp.where((each < least)[:, None, None], new, old), last, best)
+    return by_layer(jnp.where((each < least)[:, None, None], last, best))
 
 
 def recognised(model: Any, params: PVRNNParams, data: PVRNNData, key: PRNGKeyArray) -> PVRNNParams:

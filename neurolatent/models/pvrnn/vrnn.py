@@ -22,8 +22,9 @@ from neurolatent.checks import InputError, at_least, whole_number
 from neurolatent.compiling import compiled, key_of
 from neurolatent.models.protocols import Bound, Latents, Selected
 from neurolatent.models.pvrnn import door, names
-from neurolatent.models.pvrnn.cell import Heads, sd_of
+from neurolatent.models.pvrnn.cell import Heads
 from neurolatent.models.pvrnn.door import PVRNNData
+from neurolatent.models.pvrnn.joint import sd_of
 from neurolatent.models.pvrnn.layer import Layer
 from neurolatent.models.pvrnn.likelihoods import Softmax, Symbols, UnitGaussian
 from neurolatent.models.pvrnn.loss import divergence

@@ -10,8 +10,9 @@ import pytest
 
 from neurolatent import precision
 from neurolatent.models.pvrnn import PVRNN, Layer, Softmax, Symbols
-from neurolatent.models.pvrnn.cell import Heads, sd_of
+from neurolatent.models.pvrnn.cell import Heads
 from neurolatent.models.pvrnn.door import PVRNNData
+from neurolatent.models.pvrnn.joint import sd_of
 from neurolatent.models.pvrnn.loss import divergence, objective, terms_of
 from neurolatent.models.pvrnn.params import LayerWeights, PVRNNParams, Tempering, by_layer
 from tests.models.pvrnn import twin
