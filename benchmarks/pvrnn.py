@@ -17,7 +17,7 @@ networks 3.2 (9.0) and 323: 24, 216 and 102 times. The published PyTorch code to
 
 Since then the way back is written by hand. Before and after in turns on one core, the same day, medians of 25, 25 and
 12 pairs, milliseconds of the processor: an observation 5.0 and 4.2, an epoch of the twelve networks 2.3 and 1.8, of the
-arm 25 and 23; the median ratios are 0.84, 0.79 and 0.81. (The 3.2 above were over 600 epochs, with the start and the end
+arm 25 and 23; median ratios 0.84, 0.79 and 0.81. (The 3.2 above were over 600 epochs, with the start and the end
 of the fit in them.) Of an observation's 50 iterations each goes ten steps there and ten back, at 1.9 and 1.6 us a step,
 which is 35 of about 60 us. Unrolling these loops was no faster and took twice as long to compile.
 """

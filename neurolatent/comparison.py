@@ -67,14 +67,18 @@ class Sweep:
             out[name or figure] = wide.reindex(columns=values).to_numpy(float)
         return values, out
 
+    def by_point(self) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+        """The rows of each point of the grid, over its seeds, in the order of the grid."""
+        table, keys = self.table(), [k for k in self.points[0] if k != "seed"]
+        groups = table.groupby(keys, sort=False) if keys else [((), table)]
+        return [(dict(zip(keys, _as_tuple(key), strict=True)), part) for key, part in groups]
+
     def summary(self) -> dict[str, float]:
         """Mean, standard deviation and median over seeds of every figure at every point of the grid, by flat names."""
-        table = self.table()
-        keys = [k for k in self.points[0] if k != "seed"]
         flat = {}
-        for point, part in table.groupby(keys, sort=False) if keys else [((), table)]:
-            where = ",".join(f"{k.split('.')[-1]}={v}" for k, v in zip(keys, _as_tuple(point), strict=True))
-            for figure in [c for c in table.columns if c not in self.points[0]]:
+        for point, part in self.by_point():
+            where = ",".join(f"{k.split('.')[-1]}={v}" for k, v in point.items())
+            for figure in [c for c in part.columns if c not in point and c != "seed"]:
                 values: Any = part[figure]
                 flat[f"{figure}@{where}.mean"] = float(values.mean())
                 flat[f"{figure}@{where}.median"] = float(values.median())

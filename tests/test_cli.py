@@ -492,7 +492,9 @@ def test_sweep_writes_a_table_and_curves(fleet, call, tmp_path):
     assert written["converged"].tolist() == [0.0, 0.0]
     assert Path(got["paths"]["curves"]).read_bytes().startswith(b"\x89PNG")
     assert got["figures"]["iterations@steps=4.mean"] == 4.0
-    assert {p.name for p in (tmp_path / "s").iterdir()} == {"recipe.toml", "sweep.csv", "sweep.png", "summary.json"}
+    assert "2 fits over 2 of steps" in Path(got["paths"]["report"]).read_text()
+    files = {"recipe.toml", "report.html", "sweep.csv", "sweep.png", "summary.json"}
+    assert {p.name for p in (tmp_path / "s").iterdir()} == files
 
 
 def test_sweep_over_words_or_seeds_needs_no_curve(call, tmp_path):
@@ -500,6 +502,14 @@ def test_sweep_over_words_or_seeds_needs_no_curve(call, tmp_path):
     status, out, err = call(*words, "--no-cache")
     assert status == cli.DONE, err
     assert "curves" not in json.loads(out)["paths"]
+
+
+def test_a_sweep_is_held_to_what_its_own_grid_expects(call, tmp_path):
+    expect = {"iterations@steps=2.median": [2.0, 2.0], "iterations@steps=3.median": [9.0, 9.0]}
+    path = write(tmp_path, recipe(sweep={"engine.steps": [2, 3]}, expect=expect))
+    status, out, err = call("fit", path, "--out", tmp_path / "s", "--json", "--no-cache")
+    assert status == cli.FAILED, err
+    assert [row["met"] for row in json.loads(out)["expectations"]] == [True, False]
 
 
 def test_interrupted_sweep_keeps_what_is_done(call, tmp_path, monkeypatch):

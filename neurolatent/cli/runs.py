@@ -41,19 +41,28 @@ def print_outcome(outcome: Any, paths: dict[str, str]) -> None:
     print(outcome.diagnosis)
     for name, value in outcome.figures.items():
         print(f"  {name:<45} {value:.6g}")
-    for row in outcome.expectations():
-        verdict = "met" if row["met"] else "NOT MET"
-        print(f"  {verdict}: {row['figure']} = {row['value']:.6g} in [{row['low']}, {row['high']}]")
+    print_expectations(outcome.expectations())
     print(f"report: {paths['report']}")
 
 
+def print_expectations(rows: list[dict[str, Any]]) -> None:
+    """What a recipe expects, for people."""
+    for row in rows:
+        verdict = "met" if row["met"] else "NOT MET"
+        print(f"  {verdict}: {row['figure']} = {row['value']:.6g} in [{row['low']}, {row['high']}]")
+
+
 def fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: bool) -> int:
-    """Fit every point of a grid and write the table; the exit status."""
+    """Fit every point of a grid, write the table and its page; the exit status.
+
+    What the recipe expects is held against its own grid only, not against another one of the command line.
+    """
     import math
     import time
 
     from neurolatent.recipe import run_sweep
     from neurolatent.recipe.folder import to_json, write_sweep, write_text
+    from neurolatent.report import write_sweep_report
     from neurolatent.result.build import versions
 
     begin = time.perf_counter()
@@ -61,17 +70,23 @@ def fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: bool
     is_whole = len(sweep.points) == math.prod(len(values) for values in grids.values())
     if not sweep.points:
         raise KeyboardInterrupt
+    seconds, figures = {"run": time.perf_counter() - begin}, sweep.summary()
+    expected = recipe.expectations(figures, is_whole=is_whole) if grids == recipe.section("sweep") else []
     paths = {**write_sweep(folder, recipe, sweep), "summary": str(folder / "summary.json")}
-    seconds = {"run": time.perf_counter() - begin}
-    result = {"figures": sweep.summary(), "points": len(sweep.points), "interrupted": not is_whole, "paths": paths}
-    result |= {"seconds": seconds, "versions": versions(), "seed": recipe.seed}
+    page: Any = {"title": recipe.table.get("title", recipe.name), "recipe": recipe.to_toml(), "cards": recipe.cards}
+    paths["report"] = str(write_sweep_report(sweep, folder / "report.html", is_whole=is_whole, **page))
+    result = {"figures": figures, "expectations": expected, "points": len(sweep.points), "interrupted": not is_whole}
+    result |= {"paths": paths, "seconds": seconds, "versions": versions(), "seed": recipe.seed}
     write_text(folder / "summary.json", to_json(result))
     if as_json:
         print_json(result)
     else:
         print(sweep.table().to_string(index=False))
+        print_expectations(expected)
         print("\n".join(f"{name}: {path}" for name, path in paths.items()))
-    return DONE if is_whole else KEPT
+    if not is_whole:
+        return KEPT
+    return DONE if all(row["met"] for row in expected) else FAILED
 
 
 def units_table(fitted: Any, recording: Any) -> Any:

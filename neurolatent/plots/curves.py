@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from neurolatent.plots.style import MARKERS, SERIES, axes_or_new
+from neurolatent.plots.style import DASHES, MARKERS, SERIES, axes_or_new
 
 
 def seed_curves(
@@ -35,12 +35,13 @@ def seed_curves(
         middle = values.mean(axis=0) if centre == "mean" else np.ma.median(values, axis=0)
         mean = np.ma.filled(middle, np.nan)
         colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
+        dash = DASHES[number % len(DASHES)]
         if band != "none":
             spread = values.std(axis=0).filled(np.nan)
             low = mean - spread if band == "sd" else values.min(axis=0).filled(np.nan)
             high = mean + spread if band == "sd" else values.max(axis=0).filled(np.nan)
             ax.fill_between(at, low, high, facecolor=colour, alpha=0.18, edgecolor="none", linewidth=0)
-        ax.plot(at, mean, color=colour, marker=marker, markersize=4, label=name)
+        ax.plot(at, mean, color=colour, linestyle=dash, marker=marker, markersize=4, label=name)
     ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.legend(
         loc="best", title={"sd": f"{centre} ± 1 sd", "range": f"{centre} and range"}.get(band), title_fontsize=8.5

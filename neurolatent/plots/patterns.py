@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from neurolatent.plots.style import (
     ACCENT,
     ALARM,
+    DASHES,
     GRID,
     INK,
     MARKERS,
@@ -26,7 +27,6 @@ from neurolatent.plots.style import (
     with_unit,
 )
 
-DASHES = ("-", "--", ":", "-.")
 FRAME = 400  # milliseconds of a frame
 
 

@@ -22,6 +22,7 @@ RAMP = ("#c9e9df", "#f0b94f", "#d86b3d", "#98305a", "#3f1a4c")
 RAMP_ON_DARK = ("#d3efe6", "#f0bb55", "#df7445", "#b8406f", "#6d4290")  # the same order, above a dark page
 SERIES = ("#1f5fa6", "#c9691f", "#1d8a6c", "#8a4fa0", "#6b6f75", "#a8323e")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", ":", "-.")
 
 SETTINGS: Any = {
     "font.family": "sans-serif",

@@ -58,6 +58,23 @@ class Recipe:
         """A section, empty where it is missing."""
         return self.table.get(name, {})
 
+    def expectations(self, figures: Mapping[str, float], *, is_whole: bool) -> list[dict[str, Any]]:
+        """The figures of the section ``expect``, each with its range and whether it lies inside.
+
+        Args:
+            is_whole: False where a run was interrupted, so that figures may be missing.
+
+        Raises:
+            InputError: A figure that a whole run does not have.
+        """
+        rows = []
+        for name, (low, high) in self.section("expect").items():
+            if name not in figures and is_whole:
+                raise InputError(f"{self.name}: [expect] {name!r}: no such figure. {did_you_mean(name, figures)}")
+            value = figures.get(name, float("nan"))
+            rows.append({"figure": name, "value": value, "low": low, "high": high, "met": bool(low <= value <= high)})
+        return rows
+
     def with_values(self, values: Mapping[str, Any]) -> "Recipe":
         """The recipe with values at dotted keys, such as ``model.n_states``."""
         table = copy.deepcopy(self.table)

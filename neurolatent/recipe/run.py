@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurolatent.checks import InputError, did_you_mean
 from neurolatent.choices import Run
 from neurolatent.comparison import Sweep
 from neurolatent.diagnostics import Diagnosis, check
@@ -64,15 +63,7 @@ class Outcome:
         Raises:
             InputError: A figure that a finished run does not have.
         """
-        rows = []
-        for name, (low, high) in self.recipe.section("expect").items():
-            if name not in self.figures and not self.interrupted:
-                raise InputError(
-                    f"{self.recipe.name}: [expect] {name!r}: no such figure. {did_you_mean(name, self.figures)}"
-                )
-            value = self.figures.get(name, float("nan"))
-            rows.append({"figure": name, "value": value, "low": low, "high": high, "met": bool(low <= value <= high)})
-        return rows
+        return self.recipe.expectations(self.figures, is_whole=not self.interrupted)
 
 
 def run_recipe(recipe: Recipe, run: Run | None = None, fitted: Fit | None = None) -> Outcome:

@@ -1,5 +1,6 @@
 """Fit, recording and diagnosis as one HTML file that needs nothing else."""
 
 from neurolatent.report.page import write_report
+from neurolatent.report.sweep import write_sweep_report
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_sweep_report"]
