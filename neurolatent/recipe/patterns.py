@@ -32,8 +32,10 @@ def pattern_figures(fitted: Fit) -> dict[str, float]:
     """Figures of the training data; nothing of another model.
 
     ``loss`` (J), ``rec`` and ``kl.LAYER`` (nats per sequence), means over the last hundredth of the epochs;
-    ``beta.LAYER``; ``sd.prior.LAYER`` and ``sd.posterior.LAYER``, mean standard deviations; ``decode.rmse`` of values
-    or ``decode.accuracy`` of symbols, as the posterior reconstructs them; ``collapsed``, a number of layers.
+    ``beta.LAYER``; ``sd.prior.LAYER`` and ``sd.posterior.LAYER``, mean standard deviations; ``sigma_share.LAYER``, the
+    share of the prior's standard deviation that stays in the posterior (median over latents and steps; 1 where the
+    data tell nothing); ``decode.rmse`` of values or ``decode.accuracy`` of symbols, as the posterior reconstructs
+    them; ``collapsed``, a number of layers, and ``collapsed.LAYER``, 1 where it is one of them.
     """
     if not isinstance(fitted.model, Foresees):
         return {}
@@ -47,12 +49,20 @@ def pattern_figures(fitted: Fit) -> dict[str, float]:
         figures[name] = float(own[-max(1, round(LAST * len(own))) :].mean()) * (-1 if name == "loss" else 1)
     channels = len(fitted.facts["channels"])
     figures |= {f"beta.{n}": float(b) for n, b in zip(layers, model.betas(channels), strict=True)}
+    gone = collapsed_layers(fitted)
+    figures |= {"collapsed": float(len(gone)), **{f"collapsed.{n}": float(str(n) in gone) for n in layers}}
+    return figures | _sigma_figures(latents, layers) | _decoded(fitted)
+
+
+def _sigma_figures(latents: Any, layers: range) -> dict[str, float]:
+    """Standard deviations of prior and posterior by layer, and the share of the one that stays in the other."""
     of_layer = np.array([str(name).split()[1] for name in latents["latent"].values])
-    for word in ("prior", "posterior"):
-        mean = latents[f"{word}_sd"].values.mean(axis=0)
-        figures |= {f"sd.{word}.{n}": float(mean[of_layer == str(n)].mean()) for n in layers}
-    figures["collapsed"] = float(len(collapsed_layers(fitted)))
-    return figures | _decoded(fitted)
+    figures = {}
+    for n in layers:
+        prior, posterior = (latents[f"{word}_sd"].values[:, of_layer == str(n)] for word in ("prior", "posterior"))
+        figures |= {f"sd.prior.{n}": float(prior.mean()), f"sd.posterior.{n}": float(posterior.mean())}
+        figures[f"sigma_share.{n}"] = float(np.median(posterior / prior))
+    return figures
 
 
 def _decoded(fitted: Fit) -> dict[str, float]:
@@ -93,7 +103,7 @@ def generated_figures(fitted: Fit, simulated: Mapping[str, Any], seed: int) -> d
 
 def closed_loop(fitted: Fit, seed: int) -> np.ndarray:
     """(50,000,) the likeliest symbol at every step of a long course of the prior."""
-    made = sampled(fitted.model, fitted.params._replace(adaptive=None), key_of(seed), 1, LOOP + SETTLING, 1.0)
+    made = sampled(fitted.model.beside(), fitted.params._replace(adaptive=None), key_of(seed), 1, LOOP + SETTLING, 1.0)
     return np.asarray(made.told)[0, SETTLING:, 0].argmax(axis=1)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.gpvae.synthetic import digits_case, gpfa_case
-from neurolatent.models.pvrnn.synthetic import branching_case, fsm_case, primitives_case
+from neurolatent.models.pvrnn.synthetic import branching_case, fsm_case, primitives_case, sway_case
 from neurolatent.recipe.objects import build
 from neurolatent.recording import Recording
 
@@ -71,6 +71,16 @@ class Primitives:
     primitives: int = 6
 
 
+@dataclass(frozen=True)
+class Sway:
+    """The table with ``name = "sway"``: a movement that sways."""
+
+    seed: int = 0
+    sequences: int = 14
+    steps: int = 96
+    channels: int = 14
+
+
 CASES = {
     "gpfa_case": (GPFACase, gpfa_case),
     "digits_case": (DigitsCase, digits_case),
@@ -78,6 +88,7 @@ CASES = {
     "fsm": (Machine, fsm_case),
     "branching": (Branching, branching_case),
     "primitives": (Primitives, primitives_case),
+    "sway": (Sway, sway_case),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 import neurolatent as nl
 from neurolatent.fitting import fit_beside
 from neurolatent.models.pvrnn import PVRNN, Layer, Symbols
-from neurolatent.models.pvrnn.synthetic import MACHINE, branching_case, fsm_case, primitives_case, symbols
+from neurolatent.models.pvrnn.synthetic import MACHINE, branching_case, fsm_case, primitives_case, sway_case, symbols
 from neurolatent.recipe.read import Recipe
 from neurolatent.recipe.run import fitted_beside, run_recipe, run_sweep
 from tests.models.pvrnn.recordings import ENGINE
@@ -101,6 +101,18 @@ def test_simulated_patterns_are_what_they_say():
     assert np.abs(curves.signal("position").values[::24]).max() < 1e-9  # every curve begins at the centre
     order = curves.signal("primitive").values[::24, 0].reshape(2, 6)
     assert (np.diff(order, axis=1) != 0).all()
+
+
+def test_a_swaying_movement_repeats_itself_but_for_one_slow_direction():
+    values = sway_case(0, sequences=2000, steps=48).signal("posture").values.reshape(2000, 48, 14)
+    movement = values.mean(axis=0)
+    np.testing.assert_allclose(movement[:24], movement[24:], atol=0.01)
+    assert np.abs(movement).max() == pytest.approx(0.6, abs=0.01)
+    sizes, way = np.linalg.svd((values - movement).reshape(-1, 14), full_matrices=False)[1:]
+    assert sizes[1] < 0.05 * sizes[0]
+    sway = (values - movement) @ way[0]
+    assert sway.std() == pytest.approx(0.04 * np.sqrt(14), rel=0.03)
+    assert np.mean(sway[:, 1:] * sway[:, :-1]) / sway.var() == pytest.approx(np.exp(-1 / 12), rel=0.01)
 
 
 def test_a_recording_with_two_signals_needs_a_name():

@@ -1,8 +1,9 @@
-"""Simulated patterns: symbols of a probabilistic machine, paths that branch, primitives that a machine switches.
+"""Simulated patterns: symbols of a machine, paths that branch, primitives that a machine switches, a swaying movement.
 
 The machine and its draws are those of the method's specification, section 11; the primitives stand for the hand-drawn
 ones of Ahmadi and Tani (2019), which were never published; the branching paths have the shape of Matsumoto and Tani
-(2020), Entropy 22(5), whose file is not ours to change.
+(2020), Entropy 22(5), whose file is not ours to change; the movement has the sequences, channels and range of a sweep
+of the meta-prior that was published without its data.
 """
 
 import json
@@ -19,7 +20,9 @@ STATES = ("A", "B", "C")
 MACHINE = np.array([[0.0, 1.0, 0.0], [0.7, 0.0, 0.3], [1.0, 0.0, 0.0]])  # [from, to]
 SWITCHING = np.array([[0.0, 0.7, 0.3], [0.3, 0.0, 0.7], [0.7, 0.3, 0.0]])  # rows of 0.7 and 0.3; ours
 FREQUENCIES = ((1, 2), (2, 1), (2, 3))  # of the two axes of each primitive
-PERIOD = 24  # steps of a primitive
+PERIOD = 24  # steps of a primitive, and of one round of the movement
+REACH = 0.6  # of the movement: with its sway it stays within about [-0.7, 0.7]
+SWAY, LASTING = 0.04, 12.0  # standard deviation in each channel, and steps over which it fades by 1/e; ours
 
 
 def fsm_case(seed: int, *, sequences: int = 10, steps: int = 24) -> Recording:
@@ -85,6 +88,30 @@ def primitive_curves() -> Float[np.ndarray, "primitives steps axes"]:
     """One round of each curve from its common start, within [-0.8, 0.8]."""
     phase = 2 * np.pi * np.arange(PERIOD) / PERIOD
     return np.stack([np.stack([0.8 * np.sin(a * phase), 0.8 * np.sin(b * phase)], axis=1) for a, b in FREQUENCIES])
+
+
+def sway_case(seed: int, *, sequences: int = 14, steps: int = 96, channels: int = 14) -> Recording:
+    r"""One movement, the same round after round, with a slow random sway in one direction of its channels.
+
+    The sway is an autoregression, all that is random. Of its spectrum
+    :math:`S(f) = c s^2 (1 - a^2) / |1 - a e^{-2 \pi i f}|^2` (c channels, standard deviation s in each, :math:`a =
+    e^{-1/12}`) a code whose nats cost beta keeps what lies above beta (reverse water-filling): nothing from
+    :math:`S(0) = c s^2 (1 + a) / (1 - a)` on.
+    """
+    for name, value, low in (("sequences", sequences, 1), ("steps", steps, 2), ("channels", channels, 1)):
+        whole_number(name, value, low)
+    rng, fade = np.random.default_rng(seed), np.exp(-1 / LASTING)
+    shift, way = rng.uniform(0, 2 * np.pi, (2, channels)), rng.normal(size=channels)
+    phase = 2 * np.pi * np.arange(steps)[:, None] / PERIOD
+    movement = np.sin(phase + shift[0]) - np.sin(shift[0]) + (np.sin(2 * phase + shift[1]) - np.sin(shift[1])) / 2
+    movement *= REACH / np.abs(movement).max()
+    sway = np.zeros((steps, sequences))
+    drawn = rng.normal(size=(steps, sequences))
+    for t in range(steps):
+        sway[t] = fade * sway[t - 1] + np.sqrt(1 - fade**2) * drawn[t] if t else drawn[t]
+    direction = SWAY * np.sqrt(channels) * way / np.linalg.norm(way)
+    paths = [movement + sway[:, n, None] * direction for n in range(sequences)]
+    return Recording.of({"posture": paths}, clock_unit="step", name=f"a swaying movement, seed {seed}")
 
 
 def _plane(paths: list[np.ndarray], name: str) -> Recording:

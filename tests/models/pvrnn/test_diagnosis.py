@@ -3,11 +3,14 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import xarray as xr
 
 import neurolatent as nl
 from neurolatent.choices import MinibatchVI
 from neurolatent.models.pvrnn import PVRNN, Layer
+from neurolatent.recipe.patterns import pattern_figures
+from tests.models.pvrnn import recordings
 from tests.models.pvrnn.test_fit import fitted
 
 
@@ -37,6 +40,17 @@ def test_a_strong_weight_makes_a_layer_collapse():
     model = PVRNN((Layer(4, 1, 2.0),), w=100.0)
     fit = nl.fit(model, recording, engine=MinibatchVI(300, None, 5e-3, 5e-3, clip=None, validation=0.0))
     assert rows(fit)["divergence of layer 1 (nats per step)"].verdict == "warn"
+    figures = pattern_figures(fit)
+    assert (figures["collapsed"], figures["collapsed.1"]) == (1.0, 1.0)
+    assert figures["sigma_share.1"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_share_of_sigma_is_a_median_over_the_latents_of_a_layer():
+    halved = changed(recordings.fitted(), "latents", "posterior_sd", lambda sd: 0.0 * sd + 0.5)
+    steps = changed(halved, "latents", "prior_sd", lambda sd: 0.0 * sd + np.array([1.0, 2.0, 5.0]))
+    figures = pattern_figures(steps)
+    assert (figures["sigma_share.1"], figures["sigma_share.2"]) == (pytest.approx(0.375), pytest.approx(0.1))
+    assert (figures["collapsed.1"], figures["collapsed.2"]) == (0.0, 0.0)
 
 
 def test_an_explosion_is_told():
