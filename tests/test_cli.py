@@ -492,7 +492,7 @@ def test_sweep_writes_a_table_and_curves(fleet, call, tmp_path):
     assert written["converged"].tolist() == [0.0, 0.0]
     assert Path(got["paths"]["curves"]).read_bytes().startswith(b"\x89PNG")
     assert got["figures"]["iterations@steps=4.mean"] == 4.0
-    assert "2 fits over 2 of steps" in Path(got["paths"]["report"]).read_text()
+    assert "2 fits over 2 values of steps" in Path(got["paths"]["report"]).read_text()
     files = {"recipe.toml", "report.html", "sweep.csv", "sweep.png", "summary.json"}
     assert {p.name for p in (tmp_path / "s").iterdir()} == files
 

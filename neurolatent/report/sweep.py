@@ -47,7 +47,7 @@ def write_sweep_report(
 
 def sweep_section(sweep: Sweep, painter: Painter) -> Section:
     """The table, and a picture for each figure where some number was varied."""
-    blocks: list[Any] = [_table(sweep)]
+    blocks: list[Any] = [*_tables(sweep)]
     for panel in panels_of(sweep) if sweep.has_curves else []:
         along = LABELS.get(sweep.axes()[0], sweep.axes()[0])
         said = "; ".join(f"{name}: {_course(sweep, figure)}" for name, figure in panel.figures.items())
@@ -84,7 +84,8 @@ def _head(sweep: Sweep, title: str, *, is_whole: bool) -> Head:
 
 def _grid(sweep: Sweep) -> list[str]:
     """Each key of the grid with how many values it has."""
-    return [f"{len({str(p[key]) for p in sweep.points})} of {_word(key)}" for key in sweep.points[0]]
+    counts = {key: len({str(p[key]) for p in sweep.points}) for key in sweep.points[0]}
+    return [f"{n} seeds" if key == "seed" else f"{n} values of {_word(key)}" for key, n in counts.items()]
 
 
 def _word(key: str) -> str:
@@ -96,37 +97,41 @@ def _points(sweep: Sweep, figure: str, value: float, words: str) -> list[str]:
     told = []
     for where, part in sweep.by_point():
         found = int((part[figure].to_numpy() == value).sum())
-        at = ", ".join(f"{_word(k)} = {_plain(v)}" for k, v in where.items()) or "all seeds"
+        at = ", ".join(f"{k.rpartition('.')[2]} = {_plain(v)}" for k, v in where.items()) or "all seeds"
         told += [f"{at} ({found} of {len(part)})"] if found else []
     return [f"{words}: {'; '.join(told)}."] if told else []
 
 
-def _table(sweep: Sweep) -> Table:
-    """One row for each point of the grid."""
-    known, shown = sweep.figures[0], [name for panel in panels_of(sweep) for name in panel.figures.values()]
-    beside = [name for name in known if name.partition(".")[0] == "beta"]
-    counted = [name for name in known if name.partition(".")[0] in COUNTED and name != "collapsed"]
+def _tables(sweep: Sweep) -> list[Table]:
+    """A row for each point of the grid, and one for each of its layers where figures are told by layer."""
+    known, single, layered = sweep.figures[0], [], ["beta"]
+    for panel in panels_of(sweep):
+        (single if panel.name in panel.figures else layered).append(panel.name)
+    single += [name for name in ("converged",) if name in known]
+    layers = [key.rpartition(".")[2] for key in known if key.startswith("beta.")]
+    said = "Median over the seeds, smallest to largest in brackets" if "seed" in sweep.points[0] else "One fit each"
+    tables = [_table(sweep, single, [""], f"{said}.")]
+    by_layer = [*layered, "collapsed"]
+    return [*tables, _table(sweep, by_layer, layers, f"{said}; by layer, the lowest first.")] if layers else tables
+
+
+def _table(sweep: Sweep, names: Sequence[str], layers: Sequence[str], said: str) -> Table:
     keys, rows = [k for k in sweep.points[0] if k != "seed"], []
     for where, part in sweep.by_point():
-        cells = [number(v) if isinstance(v, (int, float)) else Cell(str(v)) for v in where.values()]
-        cells += [_spread(part[name]) for name in (*beside, *shown)]
-        held = {name: int(part[name].to_numpy().sum()) for name in counted}
-        rows.append([*cells, *(Cell(f"{found} of {len(part)}", found, "number") for found in held.values())])
-    heads = (*map(_word, keys), *map(_column, (*beside, *shown)), *map(_column, counted))
-    said = "Median over the seeds, smallest to largest in brackets." if "seed" in sweep.points[0] else "One fit each."
+        for layer in layers:
+            cells = [number(v) if isinstance(v, (int, float)) else Cell(str(v)) for v in where.values()]
+            cells += [Cell(layer, int(layer), "number")] if layer else []
+            figures = [f"{name}.{layer}" if layer else name for name in names]
+            rows.append([*cells, *(_figure(name, part[name].to_numpy(float)) for name in figures)])
+    heads = (*map(_word, keys), *(["layer"] if layers[0] else []), *(LABELS.get(n, n.replace("_", " ")) for n in names))
     return Table(said, heads, rows, is_sortable=True)
 
 
-def _column(name: str) -> str:
-    """The words of a figure, with its layer."""
-    if name in LABELS:
-        return LABELS[name]
-    stem, _, layer = name.rpartition(".")
-    return f"{LABELS.get(stem, stem)}, layer {layer}" if layer.isdigit() else name.replace("_", " ").replace(".", " ")
-
-
-def _spread(values: Any) -> Cell:
-    middle, low, high = float(values.median()), float(values.min()), float(values.max())
+def _figure(name: str, values: np.ndarray) -> Cell:
+    """Of how many fits it holds, or the median with its range."""
+    if name.partition(".")[0] in COUNTED:
+        return Cell(f"{int(values.sum())} of {len(values)}", int(values.sum()), "number")
+    middle, low, high = (float(f(values)) for f in (np.median, np.min, np.max))
     if not low < high:
         return number(middle, 3)
     return Cell(f"{plain(middle, 3)} ({plain(low, 3)} to {plain(high, 3)})", middle, "number")
