@@ -27,6 +27,7 @@ SMALLER = {  # sweeps, reduced to a corner of their grid
     "arphmm_e1": ("data.knowledge.labels.nu=0.0,1.0", "data.simulate.length=100", "seed=0,1"),
     "arphmm_e2": ("data.knowledge.noisy_labels.error=0.2,0.8", "data.knowledge.noisy_labels.use=soft,hard", "seed=0"),
     "pvrnn_fsm_sweep": ("model.w=0.01,0.1", "seed=0,1", "engine.epochs=300"),
+    "pvrnn_w_sweep": ("model.w=0.0001,1.0", "seed=0", "engine.epochs=100", "data.simulate.steps=24"),
     "arphmm_e4": ("data.knowledge.labels.share=0.0,1.0", "data.simulate.sequences=1,10", "seed=0"),
 }
 
