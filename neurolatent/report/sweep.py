@@ -83,9 +83,13 @@ def _head(sweep: Sweep, title: str, *, is_whole: bool) -> Head:
 
 
 def _grid(sweep: Sweep) -> list[str]:
-    """Each key of the grid with how many values it has."""
-    counts = {key: len({str(p[key]) for p in sweep.points}) for key in sweep.points[0]}
-    return [f"{n} seeds" if key == "seed" else f"{n} values of {_word(key)}" for key, n in counts.items()]
+    """Each key of the grid with its value, or with how many it has."""
+    told = []
+    for key, first in sweep.points[0].items():
+        count = len({str(point[key]) for point in sweep.points})
+        many = f"{count} seeds" if key == "seed" else f"{count} values of {_word(key)}"
+        told.append(many if count > 1 else f"{_word(key)} {_plain(first)}")
+    return told
 
 
 def _word(key: str) -> str:

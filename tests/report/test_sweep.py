@@ -45,14 +45,15 @@ def test_other_keys_make_curves_of_their_own():
 
 
 def test_the_page_tells_medians_spread_and_collapse(tmp_path):
-    text = write_sweep_report(swept(), tmp_path / "report.html", title="Weights", recipe="seed = 0").read_text()
+    sweep = swept(**{"engine.epochs": 1500})
+    text = write_sweep_report(sweep, tmp_path / "report.html", title="Weights", recipe="seed = 0").read_text()
     for words in (
         "<title>Weights</title>",
-        "6 fits over 2 values of meta-prior w, 3 seeds",
+        "6 fits over 2 values of meta-prior w, 3 seeds, epochs 1500",
         "4 of 6 fits settled",
         "1.01 (0.01 to 2.01)",  # reconstruction at w = 0.01
-        "Layer 2 collapsed, its latents tell nothing: w = 1 (3 of 3).",
-        "ended: w = 0.01 (1 of 3); w = 1 (1 of 3).",
+        "Layer 2 collapsed, its latents tell nothing: w = 1, epochs = 1500 (3 of 3).",
+        "ended: w = 0.01, epochs = 1500 (1 of 3); w = 1, epochs = 1500 (1 of 3).",
         "6 (5 to 7)",  # divergence of the lower layer
         "by layer, the lowest first",
         "Divergence (nats per sequence) along meta-prior w. layer 1: 6 at 0.01, 6 at 1; layer 2: 2 at 0.01, ",
