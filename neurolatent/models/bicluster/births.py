@@ -21,10 +21,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, draw_prior
+from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, draw_prior, dynamics_of
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
-from neurolatent.models.bicluster.trajectories import dynamics_of
 from neurolatent.ops.kalman import Information
 from neurolatent.ops.kalman_draw import draw_states
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import chain_of
+from neurolatent.models.bicluster.dynamics import chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian, augmented, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
 from neurolatent.models.bicluster.statistics import of_partition
 from neurolatent.models.bicluster.sweep import augmented_draws
-from neurolatent.models.bicluster.trajectories import dynamics_of, information
+from neurolatent.models.bicluster.trajectories import information
 from neurolatent.ops.kalman_draw import draw_states
 
 SHARE = 0.5  # of the sweeps in which a merge is tried; ours
@@ -40,7 +40,8 @@ def _merged(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGK
     """A cluster at random in the one that suits its neurons best, if the evidence says so.
 
     Auxiliary variables of one arrangement favour it; so the merged one is first given a few draws of its own, and the
-    change of the evidence is the mean of those under the variables of both.
+    change of the evidence is the mean of those under the variables of both. Laws of motion are not integrated out: the
+    cluster that goes saves half the logarithm of the bins for each of their numbers (Schwarz, 1978).
     """
     key_try, key_settle, key_omega = jax.random.split(key, 3)
     tried, concerned = _joined(data, params, key_try)
@@ -55,7 +56,16 @@ def _merged(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGK
 
     found = jax.lax.map(evidence, jnp.arange(4)).reshape(2, 2)
     change = of_partition(model, tried) - of_partition(model, params) + (found[:, 1] - found[:, 0]).mean()
+    change = change + _cost_of_laws(params)
     return jax.tree.map(lambda a, b: jnp.where(change > 0, a, b), tried, params)
+
+
+def _cost_of_laws(params: BiclusterParams) -> Float[Array, ""]:
+    """What the laws of one cluster cost, nats: coefficients, shift and innovation, as if there were two states."""
+    _, bins, size = params.trajectories.shape
+    return (
+        2 * 0.5 * (size * (size + 1) + size * (size + 1) / 2) * jnp.log(jnp.asarray(float(bins), params.offset.dtype))
+    )
 
 
 def _at(stacked: BiclusterParams, number: Array) -> BiclusterParams:

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import Dynamics
+from neurolatent.models.bicluster.dynamics import Dynamics, dynamics_of
 from neurolatent.models.bicluster.params import BiclusterParams, occupancy
-from neurolatent.models.bicluster.trajectories import dynamics_of
 from neurolatent.ops import hmm, small
 from neurolatent.ops.gamma import standard_gamma
 

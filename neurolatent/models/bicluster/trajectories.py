@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of
+from neurolatent.models.bicluster.dynamics import chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian
 from neurolatent.models.bicluster.params import BiclusterParams, design, occupancy
 from neurolatent.ops import small, switching
@@ -19,11 +19,6 @@ from neurolatent.ops.kalman import Information
 from neurolatent.ops.kalman_draw import draw_states
 
 TINY = 1e-300  # a probability of a jump that counts as none
-
-
-def dynamics_of(params: BiclusterParams) -> Dynamics:
-    """The laws of motion of a draw."""
-    return Dynamics(params.transition, params.shift, params.innovation)
 
 
 def information(params: BiclusterParams, told: Gaussian) -> Information:
