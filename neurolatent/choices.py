@@ -168,15 +168,13 @@ class Gibbs:
     warmup: int = 2000  # sweeps that are thrown away
     draws: int = 2000  # sweeps after it, of which single numbers are all kept
     keep: int = 100  # draws of each chain that are kept whole, evenly spaced
-    heat: float | int = 5.0  # by which the model may flatten its densities at first, in warm-up alone; 1 for not at all
-    heated: float | int = 0.2  # share of the warm-up over which that falls to 1
+    settling: float | int = 0.2  # share of the warm-up in which the model may also make moves that no posterior allows
 
     def __post_init__(self) -> None:
         for name, low in (("chains", 1), ("warmup", 0), ("draws", 1), ("keep", 1)):
             whole_number(name, getattr(self, name), low)
-        at_least("heat", self.heat, 1.0)
-        if not 0 <= self.heated <= 1:
-            raise InputError(f"heated must be a share of the warm-up, got {self.heated}")
+        if not 0 <= self.settling <= 1:
+            raise InputError(f"settling must be a share of the warm-up, got {self.settling}")
         if self.draws % self.keep:
             raise InputError(f"draws must be a multiple of keep, got {self.draws} and {self.keep}")
 

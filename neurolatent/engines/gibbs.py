@@ -53,7 +53,7 @@ def run(settings: Gibbs, model: HasGibbs, data: Data, key: PRNGKeyArray, *, opti
 @compiled(static=(0, 1))
 def _empty(model: HasGibbs, settings: Gibbs, start: Any, data: Data, key: PRNGKeyArray) -> ChainState:
     """A chain that has drawn nothing."""
-    told = jax.eval_shape(lambda: model.gibbs_sweep(start, data, key, 1.0)[1])
+    told = jax.eval_shape(lambda: model.gibbs_sweep(start, data, key, jnp.zeros((), bool))[1])
     kept = jax.eval_shape(lambda: model.gibbs_kept(start))
     buffers = jax.tree.map(lambda leaf: jnp.zeros((settings.keep, *leaf.shape), leaf.dtype), kept)
     statistics = {name: jnp.zeros(settings.draws, leaf.dtype) for name, leaf in told.items()}
@@ -64,13 +64,11 @@ def _empty(model: HasGibbs, settings: Gibbs, start: Any, data: Data, key: PRNGKe
 def _advance(model: HasGibbs, settings: Gibbs, chain: ChainState, data: Data, n: Array | int) -> ChainState:
     """So many sweeps more of one chain; what comes after the warm-up is written at its place."""
     end = jnp.minimum(chain.taken + n, settings.warmup + settings.draws)
-    cooling = max(settings.heated * settings.warmup, 1.0)
 
     def step(chain: ChainState) -> ChainState:
-        heat = jnp.maximum(1.0, settings.heat - (settings.heat - 1) * chain.taken / cooling)
-        heat = jnp.where(chain.taken < settings.warmup, heat, 1.0)
         key = jax.random.fold_in(chain.key, chain.taken)
-        now, told = model.gibbs_sweep(chain.now, data, key, heat)
+        settling = chain.taken < settings.settling * settings.warmup
+        now, told = model.gibbs_sweep(chain.now, data, key, settling)
         place = chain.taken - settings.warmup
         row = jnp.where(place >= 0, place, settings.draws)  # beyond the end: dropped
         is_kept = (place >= 0) & ((place + 1) % settings.spacing == 0)

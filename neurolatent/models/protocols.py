@@ -242,11 +242,11 @@ class HasGibbs(Protocol):
         """Where a chain starts."""
         ...
 
-    def gibbs_sweep(self, params: Any, data: Data, key: PRNGKeyArray, heat: Any) -> tuple[Any, dict[str, Array]]:
+    def gibbs_sweep(self, params: Any, data: Data, key: PRNGKeyArray, settling: Any) -> tuple[Any, dict[str, Array]]:
         """The next draw, and single numbers by name, ``log_joint`` among them.
 
         Args:
-            heat: Above 1 in the first part of the warm-up, where densities may be flattened by it.
+            settling: True in the first part of the warm-up, where moves need not leave the posterior as it is.
         """
         ...
 

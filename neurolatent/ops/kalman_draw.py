@@ -41,10 +41,12 @@ class Drawn(NamedTuple):
     log_normaliser: Float[Array, "*batch"]  # log of the mean of g under the chain, nats
 
 
-class _Forward(NamedTuple):
-    mean: Array  # (time, *batch, latent), given the bins up to this one
-    root: Array  # of its covariance: root root^T
-    log_gain: Array  # (time, *batch)
+class Filtered(NamedTuple):
+    """A belief after a bin, or one for each bin."""
+
+    mean: Float[Array, "*batch latent"]  # given the bins up to this one
+    root: Float[Array, "*batch latent latent"]  # of its covariance: root root^T
+    log_gain: Float[Array, "*batch"]  # log of the mean of the bin's factor under the belief before it
 
 
 def draw_states(white: Float[Array, "time *batch latent"], chain: Chain, seen: Information) -> Drawn:
@@ -67,17 +69,17 @@ def draw_states(white: Float[Array, "time *batch latent"], chain: Chain, seen: I
     return Drawn(jnp.concatenate([states, last[None]]), passed.log_gain.sum(axis=0))
 
 
-def _forward(chain: Chain, seen: Information) -> _Forward:
+def _forward(chain: Chain, seen: Information) -> Filtered:
     """The filter."""
     root = transposed(lower_inverse(cholesky(jnp.concatenate([chain.precision[None], chain.innovation]))))
     noise = product(root, transposed(root))
     first = Information(seen.precision[0], seen.shift[0])
-    start = _update(chain.mean, noise[0], first)
+    start = updated(chain.mean, noise[0], first)
 
-    def step(carry: _Forward, bin_: tuple[Array, Array, Array, Information]) -> tuple[_Forward, _Forward]:
+    def step(carry: Filtered, bin_: tuple[Array, Array, Array, Information]) -> tuple[Filtered, Filtered]:
         transition, shift, noise, said = bin_
         moved = product(transition, carry.root)
-        after = _update(applied(transition, carry.mean) + shift, product(moved, transposed(moved)) + noise, said)
+        after = updated(applied(transition, carry.mean) + shift, product(moved, transposed(moved)) + noise, said)
         return after, after
 
     rest = Information(seen.precision[1:], seen.shift[1:])
@@ -85,7 +87,9 @@ def _forward(chain: Chain, seen: Information) -> _Forward:
     return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), start, passed)
 
 
-def _update(mean: Array, cov: Array, said: Information) -> _Forward:
+def updated(
+    mean: Float[Array, "*batch latent"], cov: Float[Array, "*batch latent latent"], said: Information
+) -> Filtered:
     """The belief after a bin, and the log of the mean of its factor under the belief before it."""
     lower = cholesky(cov)
     inverse = lower_inverse(cholesky(_and_one(product(product(transposed(lower), said.precision), lower))))
@@ -94,7 +98,7 @@ def _update(mean: Array, cov: Array, said: Information) -> _Forward:
     half = applied(transposed(root), surprise)
     log_gain = 0.5 * ((said.shift + surprise) * mean).sum(axis=-1) + 0.5 * (half**2).sum(axis=-1)
     log_gain = log_gain + jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1)
-    return _Forward(mean + applied(root, half), root, log_gain)
+    return Filtered(mean + applied(root, half), root, log_gain)
 
 
 def _and_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:

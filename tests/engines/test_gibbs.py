@@ -31,11 +31,11 @@ class Normal:
     def gibbs_start(self, key, data, chain):
         return Point(jnp.full(2, 5.0 * chain))
 
-    def gibbs_sweep(self, params, data, key, heat):
+    def gibbs_sweep(self, params, data, key, settling):
         noise = jnp.sqrt(1 - RHO**2) * jax.random.normal(key, (2,))
         first = RHO * params.x[1] + noise[0]
         now = Point(jnp.stack([first, RHO * first + noise[1]]))
-        return now, {"log_joint": -(now.x**2).sum(), "first": first, "heat": jnp.asarray(heat, float)}
+        return now, {"log_joint": -(now.x**2).sum(), "first": first, "settling": jnp.asarray(settling, float)}
 
     def gibbs_kept(self, params):
         return params
@@ -72,10 +72,9 @@ def test_draws_have_the_law_and_stand_where_they_were_told():
     np.testing.assert_array_equal(trained.params.x, trained.draws.x[best])
 
 
-def test_heat_is_over_before_the_first_draw():
-    assert (run(LONG).trace["heat"] == 1.0).all()
-    cold = run(Gibbs(chains=1, warmup=0, draws=4, keep=4))
-    assert (cold.trace["heat"] == 1.0).all()
+def test_settling_is_over_before_the_first_draw():
+    assert (run(Gibbs(chains=1, warmup=4, draws=4, keep=4, settling=1.0)).trace["settling"] == 0.0).all()
+    assert (run(Gibbs(chains=1, warmup=0, draws=4, keep=4)).trace["settling"] == 0.0).all()
 
 
 def test_the_cut_into_chunks_changes_nothing():
@@ -109,8 +108,7 @@ def test_interrupted_is_partial_and_resumed_is_the_uninterrupted_to_the_bit(tmp_
     [
         ({"chains": 0}, "chains must be a whole number of at least 1"),
         ({"draws": 100, "keep": 30}, "multiple of keep"),
-        ({"heat": 0.5}, "heat must be at least 1"),
-        ({"heated": 2.0}, "share of the warm-up"),
+        ({"settling": 2.0}, "share of the warm-up"),
     ],
 )
 def test_settings_refuse_what_cannot_be(fields, message):

@@ -21,10 +21,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, draw_prior
+from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, draw_prior, dynamics_of
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
-from neurolatent.models.bicluster.trajectories import dynamics_of
 from neurolatent.ops.kalman import Information
 from neurolatent.ops.kalman_draw import draw_states
 
@@ -97,7 +96,7 @@ def _alone(
     """What the neuron by itself has, or would have."""
     key_laws, key_path = jax.random.split(key)
     states, _, size = params.shift.shape
-    fresh = draw_prior(key_laws, (states, 1), size, params.offset.dtype, stable=model.stable)
+    fresh = draw_prior(model, key_laws, (states, 1), size, params.offset.dtype)
     mine = Dynamics(*(jax.lax.dynamic_slice_in_dim(part, own, 1, axis=1) for part in dynamics_of(params)))
     laws = jax.tree.map(lambda a, b: jnp.where(is_alone, a, b), mine, fresh)
     white = jax.random.normal(key_path, (len(params.state), 1, size), params.offset.dtype)

@@ -1,9 +1,8 @@
-r"""Merges of clusters and of states in the first part of the warm-up, so that chains may start from too many of both.
+r"""Merges of clusters in the first part of the warm-up, so that chains may start from too many of them.
 
 Neurons leave a cluster one by one only, and every trajectory has been fitted to its own: two clusters of one kind
 stay apart for thousands of sweeps. A merge is taken where the evidence grows, trajectories (given auxiliary variables)
-or laws of motion being integrated out. It has no reverse and is no move of the sampler: it ends before draws are kept.
-Ours.
+being integrated out. It has no reverse and is no move of the sampler: it ends before draws are kept. Ours.
 """
 
 from typing import Any
@@ -13,75 +12,83 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import chain_of
+from neurolatent.models.bicluster.dynamics import chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian, augmented, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
-from neurolatent.models.bicluster.statistics import of_partition, of_paths, of_states
+from neurolatent.models.bicluster.statistics import of_partition
 from neurolatent.models.bicluster.sweep import augmented_draws
-from neurolatent.models.bicluster.trajectories import dynamics_of, information
+from neurolatent.models.bicluster.trajectories import information
 from neurolatent.ops.kalman_draw import draw_states
 
-SHARE = 0.25  # of the sweeps in which a merge of clusters is tried; ours
+SHARE = 0.5  # of the sweeps in which a merge is tried; ours
 SETTLE = 10  # draws that a merged cluster is given; ours
 
 
 def condensed(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
-    """The draw after one try to merge two states at random, and now and then one to merge two clusters."""
-    key_coin, key_clusters, key_states = jax.random.split(key, 3)
-    tries = (jax.random.uniform(key_coin) < SHARE) & (params.trajectories.shape[0] > 1)
-    params = jax.lax.cond(tries, lambda: _clusters(model, params, data, key_clusters), lambda: params)
-    return _states(model, params, key_states)
-
-
-def _pair(sizes: Array, key: PRNGKeyArray) -> Array:
-    """Two that are in use, or one twice where there is no other."""
-    noise = jax.random.gumbel(key, sizes.shape)
-    return jax.lax.top_k(jnp.where(sizes > 0, noise, -jnp.inf), 2)[1]
-
-
-def _states(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> BiclusterParams:
-    bins = (params.state[1:, None] == jnp.arange(params.weights.shape[0])).sum(axis=0)
-    if len(bins) < 2:
-        return params
-    kept, gone = _pair(bins, key)
-    tried = params._replace(state=jnp.where(params.state == gone, kept, params.state).astype(params.state.dtype))
-    score = lambda draw: of_paths(draw) + of_states(model, draw)  # noqa: E731
-    better = (score(tried) > score(params)) & (bins[gone] > 0)
-    return jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, params)
-
-
-def _clusters(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
-    """A cluster at random is tried in the one that suits its neurons best.
-
-    Auxiliary variables of one arrangement favour it; so the merged one is first given a few draws of its own, and the
-    change of the evidence is the mean of those under the variables of both.
-    """
-    key_gone, key_loadings, key_settle, key_omega = jax.random.split(key, 4)
-    sizes = occupancy(params.label, params.trajectories.shape[0])
+    """The draw after a merge of two clusters was tried, in every second sweep or so."""
+    key_coin, key_merge = jax.random.split(key)
     former = params.dispersion
     if model.family == "poisson":
-        params = params._replace(dispersion=jnp.full_like(params.offset, model.proposal_dispersion))
+        params = params._replace(dispersion=jnp.full_like(former, model.proposal_dispersion))
+    several = (occupancy(params.label, params.trajectories.shape[0]) > 0).sum() > 1
+    tries = (jax.random.uniform(key_coin) < SHARE) & several
+    merged = jax.lax.cond(tries, lambda: _merged(model, params, data, key_merge), lambda: params)
+    return merged._replace(dispersion=former)
+
+
+def _merged(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
+    """A cluster at random in the one that suits its neurons best, if the evidence says so.
+
+    Auxiliary variables of one arrangement favour it; so the merged one is first given a few draws of its own, and the
+    change of the evidence is the mean of those under the variables of both. Laws of motion are not integrated out: the
+    cluster that goes saves half the logarithm of the bins for each of their numbers (Schwarz, 1978).
+    """
+    key_try, key_settle, key_omega = jax.random.split(key, 3)
+    tried, concerned = _joined(data, params, key_try)
+    draw = lambda n, p: augmented_draws(model, p, data, jax.random.fold_in(key_settle, n), held=True)  # noqa: E731
+    tried = jax.lax.fori_loop(0, SETTLE, draw, tried)
+    both = jax.tree.map(lambda *parts: jnp.stack(parts), params, tried)
+
+    def evidence(number: Array) -> Float[Array, ""]:
+        variables, of = (_at(both, at) for at in (number // 2, number % 2))
+        told = augmented(jax.random.fold_in(key_omega, number // 2), data, log_rate(variables), variables.dispersion)
+        return _evidence(model, of, data, told, concerned)
+
+    found = jax.lax.map(evidence, jnp.arange(4)).reshape(2, 2)
+    change = of_partition(model, tried) - of_partition(model, params) + (found[:, 1] - found[:, 0]).mean()
+    change = change + _cost_of_laws(params)
+    return jax.tree.map(lambda a, b: jnp.where(change > 0, a, b), tried, params)
+
+
+def _cost_of_laws(params: BiclusterParams) -> Float[Array, ""]:
+    """What the laws of one cluster cost, nats: coefficients, shift and innovation, as if there were two states."""
+    _, bins, size = params.trajectories.shape
+    return (
+        2 * 0.5 * (size * (size + 1) + size * (size + 1) / 2) * jnp.log(jnp.asarray(float(bins), params.offset.dtype))
+    )
+
+
+def _at(stacked: BiclusterParams, number: Array) -> BiclusterParams:
+    return jax.tree.map(lambda leaf: leaf[number], stacked)
+
+
+def _joined(
+    data: BiclusterData, params: BiclusterParams, key: PRNGKeyArray
+) -> tuple[BiclusterParams, Bool[Array, " neuron"]]:
+    """The draw with one cluster in another, loadings drawn anew, and which neurons are in either."""
+    key_gone, key_loadings = jax.random.split(key)
+    sizes = occupancy(params.label, params.trajectories.shape[0])
     gone = jax.random.categorical(key_gone, jnp.where(sizes > 0, 0.0, -jnp.inf))
     others = (sizes > 0) & (jnp.arange(len(sizes)) != gone)
     proposals = laplace.propose_all("nb", data, params, params.trajectories, others)
     moving = params.label == gone
     kept = jnp.where(others, jnp.where(moving, proposals.log_marginal, 0.0).sum(axis=1), -jnp.inf).argmax()
     drawn = laplace.draw(jax.tree.map(lambda leaf: leaf[kept], proposals), key_loadings, data.counts.shape[1])
-    tried = params._replace(
+    joined = params._replace(
         label=jnp.where(moving, kept, params.label).astype(params.label.dtype),
         loadings=jnp.where(moving[:, None], drawn, params.loadings),
     )
-    draw = lambda n, p: augmented_draws(model, p, data, jax.random.fold_in(key_settle, n))  # noqa: E731
-    tried = jax.lax.fori_loop(0, SETTLE, draw, tried)
-    concerned = moving | (params.label == kept)
-    change = of_partition(model, tried) - of_partition(model, params)
-    for number, each in enumerate((params, tried)):
-        told = augmented(jax.random.fold_in(key_omega, number), data, log_rate(each), each.dispersion)
-        found = [_evidence(model, p, data, told, concerned) for p in (tried, params)]
-        change = change + 0.5 * (found[0] - found[1])
-    better = (change > 0) & others.any()
-    merged = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, params)
-    return merged._replace(dispersion=former)
+    return joined, moving | (params.label == kept)
 
 
 def _evidence(

@@ -19,9 +19,8 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import roll_out
+from neurolatent.models.bicluster.dynamics import dynamics_of, roll_out
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
-from neurolatent.models.bicluster.trajectories import dynamics_of
 from neurolatent.ops.gamma import standard_gamma
 from neurolatent.ops.partitions import geometric_log_prior, log_mixture_coefficients
 

@@ -47,6 +47,8 @@ class BiClustering:
         rho: P(K = 1); K is geometric. The paper takes 0.2, and 0.415 where three clusters are expected.
         concentration: Of the weights of clusters given their number.
         alpha, gamma, kappa: Concentrations of transitions, of the weights of states, and the weight added to staying.
+        law_precision: Precision k of a law's coefficients about staying, in units of its innovation's, 1 in the paper;
+            ours, see :mod:`neurolatent.models.bicluster.dynamics`.
         stable: Laws of motion have a spectral radius below 1.02; ours, see
             :mod:`neurolatent.models.bicluster.dynamics`.
         births: Tries in each sweep to give a neuron a cluster of its own; ours.
@@ -66,6 +68,7 @@ class BiClustering:
     alpha: float | int = 5.0
     gamma: float | int = 5.0
     kappa: float | int = 10.0
+    law_precision: float | int = 0.02
     stable: bool = True
     births: int = 2
     offset_sd: float | int = 1.0
@@ -107,12 +110,12 @@ class BiClustering:
         return on_device(start.start_of(self, data, generator, chain))
 
     def gibbs_sweep(
-        self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, heat: Any
+        self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Any
     ) -> tuple[BiclusterParams, dict[str, Array]]:
         """The next draw, and single numbers of it and of what became of its proposals."""
         key_sweep, key_merge = jax.random.split(key)
-        params, moves = sweep(self, params, data, key_sweep, heat)
-        params = jax.lax.cond(heat > 1, lambda: condensed(self, params, data, key_merge), lambda: params)
+        params, moves = sweep(self, params, data, key_sweep, held=settling)
+        params = jax.lax.cond(settling, lambda: condensed(self, params, data, key_merge), lambda: params)
         told = {f"moved_{name}": value for name, value in moves._asdict().items()}
         return params, {**statistics(self, params, data), **told}
 

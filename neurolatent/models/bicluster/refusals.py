@@ -20,7 +20,16 @@ def refuse_choices(model: Any) -> None:
         whole_number("max_clusters", model.max_clusters, 1)
     if not 0 < model.rho < 1:
         raise InputError(f"rho must lie strictly between 0 and 1, got {model.rho}: it is P(one cluster)")
-    for name in ("concentration", "alpha", "gamma", "offset_sd", "dispersion_shape", "dispersion_rate"):
+    for name in (
+        "concentration",
+        "alpha",
+        "gamma",
+        "law_precision",
+        "offset_sd",
+        "dispersion_shape",
+        "dispersion_rate",
+    ):
         positive(name, getattr(model, name))
     at_least("kappa", model.kappa, 0.0)
+    at_least("law_precision", model.law_precision, 1e-3)  # below it hardly any law of the prior is stable
     positive("proposal_dispersion", model.proposal_dispersion)

@@ -24,7 +24,7 @@ def prior_draw(model: Any, key: PRNGKeyArray, neurons: int, bins: int) -> Biclus
     rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype)
     jumps = dirichlet(keys[2], rows)
     state = _path(keys[3], jumps, bins)
-    laws = draw_prior(keys[4], (states, clusters), size, dtype, stable=model.stable)
+    laws = draw_prior(model, keys[4], (states, clusters), size, dtype)
     paths = roll_out(keys[5], laws, state)
     occupied = occupancy(label, clusters) > 0
     key_offset, key_loadings = jax.random.split(keys[6])

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import Dynamics
+from neurolatent.models.bicluster.dynamics import Dynamics, dynamics_of
 from neurolatent.models.bicluster.params import BiclusterParams, occupancy
-from neurolatent.models.bicluster.trajectories import dynamics_of
 from neurolatent.ops import hmm, small
 from neurolatent.ops.gamma import standard_gamma
 
@@ -38,11 +37,11 @@ def emission(
     return jnp.einsum("j,jtl->tl", weight, log_det.T[:, None] - 0.5 * square)
 
 
-def draw_states(params: BiclusterParams, key: PRNGKeyArray, heat: Float[Array, ""] | float) -> Int[Array, " bin"]:
-    """All states given trajectories and laws; the log densities are divided by ``heat`` (1 for the posterior)."""
+def draw_states(params: BiclusterParams, key: PRNGKeyArray) -> Int[Array, " bin"]:
+    """All states given trajectories and laws."""
     clusters, states = params.trajectories.shape[0], params.weights.shape[0]
     occupied = (occupancy(params.label, clusters) > 0).astype(params.trajectories.dtype)
-    scores = emission(dynamics_of(params), params.trajectories, occupied) / heat
+    scores = emission(dynamics_of(params), params.trajectories, occupied)
     initial = jnp.full((1, states), 1 / states, scores.dtype)
     lengths = jnp.full(1, len(scores), jnp.int32)
     drawn = hmm.sample_states(key, initial, params.jumps, scores[None], lengths)[0]

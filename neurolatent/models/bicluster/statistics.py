@@ -53,7 +53,7 @@ def _entropy(shares: Float[Array, " n"]) -> Float[Array, ""]:
 
 def log_prior(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     """Log density of a draw under the prior, laws of motion and transition rows integrated out, nats."""
-    return of_neurons(model, params) + of_partition(model, params) + of_paths(params) + of_states(model, params)
+    return of_neurons(model, params) + of_partition(model, params) + of_paths(model, params) + of_states(model, params)
 
 
 def of_neurons(model: Any, params: BiclusterParams) -> Float[Array, ""]:
@@ -75,11 +75,11 @@ def of_partition(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     return logs[(sizes > 0).sum()] + blocks.sum()
 
 
-def of_paths(params: BiclusterParams) -> Float[Array, ""]:
+def of_paths(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     """Log density of the trajectories given the states, laws of motion integrated out, nats."""
     clusters, _, size = params.trajectories.shape
     occupied = occupancy(params.label, clusters) > 0
-    family = prior_family(size)
+    family = prior_family(model, size)
     moments, squares = moments_of(params.trajectories, params.state, occupied, params.weights.shape[0])
     marginal = mniw.log_marginal(mniw.posterior(moments, squares, family), family).sum()
     first = -0.5 * (params.trajectories[:, 0] ** 2).sum(axis=1) - 0.5 * size * LOG_2PI

@@ -1,8 +1,10 @@
 """One sweep of the sampler: each update leaves the posterior as it is, in the order of the method's specification.
 
-With a dispersion the same auxiliary variables serve trajectories and coefficients: given them both are conditionals
-of one joint law, and nothing in between changes what they depend on. Updates with the variables integrated out
-(dispersion, labels, births) follow, and the next sweep draws them anew. The Poisson family has no such variables.
+With a dispersion the same auxiliary variables serve states, trajectories and coefficients: given them these are
+conditionals of one joint law, and nothing in between changes what they depend on. The states come first, bin by bin
+with the trajectories integrated out, which are then drawn; later once more, in one block given them. Updates with the
+variables integrated out (dispersion, labels, births) follow, and the next sweep draws them anew. The Poisson family has
+no such variables, and its states move in one block alone.
 There both draws are made as if the counts had a large dispersion, and accepted, cluster by cluster and neuron by
 neuron, by the ratio of the two likelihoods: that is exact because the draw is reversible for the posterior with the
 dispersion.
@@ -12,7 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from neurolatent.models.bicluster.births import births
 from neurolatent.models.bicluster.dynamics import draw_dynamics
@@ -21,7 +23,7 @@ from neurolatent.models.bicluster.likelihood import Gaussian, augmented, kernel,
 from neurolatent.models.bicluster.neurons import draw_coefficients, draw_dispersion
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
 from neurolatent.models.bicluster.states import draw_states, draw_weights
-from neurolatent.models.bicluster.trajectories import draw_trajectories, translate
+from neurolatent.models.bicluster.trajectories import draw_bin_by_bin, draw_trajectories, translate
 
 UPDATES = 10
 
@@ -31,21 +33,22 @@ def sweep(
     params: BiclusterParams,
     data: BiclusterData,
     key: PRNGKeyArray,
-    heat: Float[Array, ""] | float = 1.0,
+    held: Bool[Array, ""] | bool = False,
 ) -> tuple[BiclusterParams, Moves]:
     """The next draw.
 
     Args:
-        heat: Divides the log densities by which states are drawn; 1 but for warm-up.
+        held: States stay as they are; for the first sweeps of warm-up.
     """
     keys = jax.random.split(key, UPDATES)
     if model.family == "nb":
-        params, taken = augmented_draws(model, params, data, keys[0]), (jnp.ones(()), jnp.ones(()))
+        params, taken = augmented_draws(model, params, data, keys[0], held=held), (jnp.ones(()), jnp.ones(()))
     else:
         params, taken = _poisson_draws(model, params, data, keys[0])
     params = translate(model, params, keys[1])
     params, stuck = draw_dynamics(model, params, keys[2])
-    params = params._replace(state=draw_states(params, keys[3], heat))
+    state = jax.lax.cond(held, lambda: params.state, lambda: draw_states(params, keys[3]))
+    params = params._replace(state=state)
     beta, jumps = draw_weights(model, params, keys[4])
     params = params._replace(weights=beta, jumps=jumps)
     if model.family == "nb":
@@ -55,10 +58,14 @@ def sweep(
     return params, Moves(labels, born, *taken, stuck)
 
 
-def augmented_draws(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
-    """Trajectories and coefficients given one set of auxiliary variables."""
-    key_omega, key_paths, key_neurons = jax.random.split(key, 3)
+def augmented_draws(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, *, held: Bool[Array, ""] | bool
+) -> BiclusterParams:
+    """States bin by bin, trajectories and coefficients given one set of auxiliary variables."""
+    key_omega, key_states, key_paths, key_neurons = jax.random.split(key, 4)
     told = augmented(key_omega, data, log_rate(params), params.dispersion)
+    drawn = jax.lax.cond(held, lambda: params.state, lambda: draw_bin_by_bin(params, told, key_states))
+    params = params._replace(state=drawn)
     params = params._replace(trajectories=draw_trajectories(params, told, key_paths))
     offset, loadings = draw_coefficients(model, params, told, key_neurons)
     return params._replace(offset=offset, loadings=loadings)

@@ -9,19 +9,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of
+from neurolatent.models.bicluster.dynamics import chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian
 from neurolatent.models.bicluster.params import BiclusterParams, design, occupancy
-from neurolatent.ops import small
+from neurolatent.ops import small, switching
 from neurolatent.ops.kalman import Information
 from neurolatent.ops.kalman_draw import draw_states
 
-
-def dynamics_of(params: BiclusterParams) -> Dynamics:
-    """The laws of motion of a draw."""
-    return Dynamics(params.transition, params.shift, params.innovation)
+TINY = 1e-300  # a probability of a jump that counts as none
 
 
 def information(params: BiclusterParams, told: Gaussian) -> Information:
@@ -46,6 +43,17 @@ def draw_trajectories(
     white = jax.random.normal(key, (bins, clusters, size), told.weight.dtype)
     drawn = jnp.swapaxes(draw_states(white, chain, information(params, told)).states, 0, 1)
     return jnp.where((occupancy(params.label, clusters) > 0)[:, None, None], drawn, 0.0)
+
+
+def draw_bin_by_bin(params: BiclusterParams, told: Gaussian, key: PRNGKeyArray) -> Int[Array, " bin"]:
+    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it."""
+    states, dtype = params.weights.shape[0], told.weight.dtype
+    noise = jax.random.gumbel(key, (len(params.state) - 1, states), dtype)
+    initial = jnp.full(states, -jnp.log(jnp.asarray(float(states), dtype)))
+    jumps = jnp.log(jnp.maximum(params.jumps, TINY))
+    laws = switching.Laws(*dynamics_of(params))
+    drawn = switching.draw_bin_by_bin(noise, laws, information(params, told), params.state[1:], initial, jumps)
+    return jnp.concatenate([drawn[:1], drawn])
 
 
 def translate(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> BiclusterParams:

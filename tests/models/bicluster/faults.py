@@ -39,10 +39,10 @@ def empty_cluster_of_its_own_kind(key, laws, state):
     return jnp.swapaxes(path - path.mean(axis=0), 0, 1)
 
 
-def restarted_states(params, key, heat):
+def restarted_states(params, key):
     """All states anew at random while one holds more than 70 % of the bins."""
     key_state, key_restart = jax.random.split(key)
-    drawn = states.draw_states(params, key_state, heat)
+    drawn = states.draw_states(params, key_state)
     share = (drawn[:, None] == jnp.arange(len(params.weights))).mean(axis=0).max()
     anew = jax.random.randint(key_restart, drawn.shape, 0, len(params.weights), drawn.dtype)
     return jnp.where(share > 0.7, anew.at[0].set(anew[1]), drawn)

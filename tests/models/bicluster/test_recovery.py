@@ -1,4 +1,4 @@
-"""Started at the truth of the published simulation, the sampler stays there."""
+"""At the truth of the published simulation the sampler stays, and clusters that were cut in two are made one."""
 
 import jax
 import jax.numpy as jnp
@@ -7,12 +7,13 @@ import pytest
 
 from neurolatent import precision
 from neurolatent.compiling import compiled
-from neurolatent.models.bicluster import BiClustering
+from neurolatent.models.bicluster import BiClustering, condense
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.models.bicluster.simulate import prior_draw
-from neurolatent.models.bicluster.summaries import rand
+from neurolatent.models.bicluster.summaries import agreement, rand
 from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.bicluster.synthetic import NOISE, bicluster_case, truth_of
+from neurolatent.ops.partitions import point_partition
 
 SWEEPS = 150
 MODEL = BiClustering(max_clusters=8)
@@ -42,15 +43,45 @@ def labels_over(params: BiclusterParams, data, sweeps: int):
     return jax.lax.scan(step, params, jnp.arange(sweeps))[1]
 
 
+@pytest.fixture(scope="module")
+def data():
+    with precision.double():
+        return jax.tree.map(jnp.asarray, MODEL.select(bicluster_case(0), for_training=True).data)
+
+
 @pytest.mark.slow
-def test_started_at_the_truth_it_stays():
+def test_started_at_the_truth_it_stays(data):
     truth = truth_of(0)
     with precision.double():
-        data = MODEL.select(bicluster_case(0), for_training=True).data
-        on = jax.tree.map(jnp.asarray, (at_truth(0), data))
-        label, state = map(np.asarray, labels_over(*on, SWEEPS))
+        label, state = map(np.asarray, labels_over(jax.tree.map(jnp.asarray, at_truth(0)), data, SWEEPS))
     neurons = [rand(row, truth.label) for row in label]
     bins = [rand(row, truth.state) for row in state]
+    point = point_partition(state[SWEEPS // 3 :])
     print(f"neuron ARI {np.mean(neurons):.3f} (least {min(neurons):.3f}), state ARI {np.mean(bins):.3f}")
+    print(f"states of the point partition: ARI {rand(point, truth.state):.3f}, {agreement(point, truth.state):.3f}")
     assert min(neurons) == 1.0
-    assert np.mean(bins[SWEEPS // 3 :]) >= 0.8
+    assert np.mean(bins[SWEEPS // 3 :]) >= 0.6
+    assert agreement(point, truth.state) >= 0.94
+
+
+@compiled()
+def merged(params: BiclusterParams, data, key) -> BiclusterParams:
+    return condense._merged(MODEL, params, data, key)
+
+
+@pytest.mark.slow
+def test_a_cluster_in_two_parts_is_made_one_and_two_kinds_stay_apart(data):
+    truth = at_truth(0)
+    apart = truth._replace(label=np.where(np.arange(30) % 10 < 4, truth.label + 3, truth.label).astype(np.int32))
+    for part in ("trajectories", "transition", "shift", "innovation"):
+        axis = 0 if part == "trajectories" else 1
+        value = np.moveaxis(getattr(apart, part).copy(), axis, 0)
+        value[3:6] = value[:3]
+        apart = apart._replace(**{part: np.moveaxis(value, 0, axis)})
+    with precision.double():
+        now, whole = (jax.tree.map(jnp.asarray, p) for p in (apart, truth))
+        for number in range(20):
+            now = merged(now, data, jax.random.fold_in(jax.random.key(3), number))
+            whole = merged(whole, data, jax.random.fold_in(jax.random.key(4), number))
+    assert rand(np.asarray(now.label), truth.label) == 1.0
+    assert rand(np.asarray(whole.label), truth.label) == 1.0

@@ -1,0 +1,43 @@
+"""Does the bi-clustering's sampler find clusters and states of simulated counts from its own starts, on several draws?
+
+The simulation of the paper (Wei, 2023, section 4): 30 neurons in three clusters, 500 bins, two states that alternate.
+Four chains each, as in models/biclustering_sim.toml. `law_precision` and the starts were chosen on draws 100 and 101,
+which are not among these.
+
+Writes, beside this script, biclustering_recovery.json, after each draw what is known so far.
+
+Run: ``python benchmarks/records/biclustering_recovery.py [SEEDS]``.
+"""
+
+import sys
+
+from _record import Record, over_draws
+
+import neurolatent as nl
+from neurolatent.models.bicluster.synthetic import bicluster_case
+from neurolatent.recipe.clusters import cluster_figures
+
+ENGINE = nl.Gibbs(chains=4, warmup=600, draws=600, keep=100)
+
+
+def measured(seed: int) -> dict[str, float]:
+    """Figures of one draw, and seconds of sampling."""
+    recording = bicluster_case(seed)
+    fit = nl.fit(nl.BiClustering(), recording, engine=ENGINE, seed=seed)
+    return cluster_figures(fit, recording)
+
+
+def record(seeds: int) -> None:
+    """Fit all draws."""
+    question = "does the sampler find clusters and states from its own starts?"
+    kept = Record("biclustering_recovery", question, list(range(seeds)), arguments=sys.argv[1:])
+    runs: list[dict[str, float]] = []
+    for seed in range(seeds):
+        runs.append(measured(seed))
+        print(seed, {name: round(value, 3) for name, value in runs[-1].items()}, flush=True)
+        each = [{name: round(value, 4) for name, value in run.items()} for run in runs]
+        kept.write(over_draws(runs), draws=each)
+
+
+if __name__ == "__main__":
+    record(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

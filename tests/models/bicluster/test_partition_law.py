@@ -1,0 +1,132 @@
+"""Where counts say nothing, moves of labels leave the exact law of the partition and of the trajectories.
+
+Nothing is observed, so that the law of the partition is that of the mixture of finite mixtures, listed here partition
+by partition. The pseudo-likelihood from which clusters are born is not flat: it must leave by the acceptance.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import gammaln
+
+from neurolatent import precision
+from neurolatent.compiling import compiled
+from neurolatent.models.bicluster import births, dynamics, labels
+from neurolatent.models.bicluster.params import BiclusterData
+from neurolatent.models.bicluster.simulate import prior_draw
+from neurolatent.ops.partitions import relabelled
+from tests.models.bicluster.small import BINS, CLUSTERS, NEURONS, model_of
+
+CHAINS, STEPS = 600, 20
+MODEL = model_of(rho=0.4, births=2)
+
+
+def exact_law() -> dict[tuple[int, ...], float]:
+    """Probability of every partition: sum over K of its prior and of the sizes under a symmetric Dirichlet."""
+    number = np.arange(1, CLUSTERS + 1)
+    prior = MODEL.rho * (1 - MODEL.rho) ** (number - 1.0)
+    prior /= prior.sum()
+    law: dict[tuple[int, ...], float] = {}
+    for k, share in zip(number, prior, strict=True):
+        for labelling in itertools.product(range(k), repeat=NEURONS):
+            sizes = np.bincount(labelling, minlength=k)
+            weight = gammaln(k) - gammaln(k + NEURONS) + gammaln(1.0 + sizes).sum()
+            block = tuple(int(n) for n in relabelled(np.array(labelling)))
+            law[block] = law.get(block, 0.0) + share * np.exp(weight)
+    return law
+
+
+def unseen() -> BiclusterData:
+    """Nothing was observed; what births are made from is anything."""
+    rng, zero = np.random.default_rng(5), np.zeros((NEURONS, BINS))
+    made = BiclusterData(
+        zero, zero, np.zeros((NEURONS, 0)), rng.normal(size=zero.shape), rng.gamma(3.0, size=zero.shape)
+    )
+    return jax.tree.map(jnp.asarray, made)
+
+
+def labels_alone(params, data, key):
+    key_laws, key_labels = jax.random.split(key)
+    params, _ = dynamics.draw_dynamics(MODEL, params, key_laws)
+    return labels.draw_labels(MODEL, params, data, key_labels)[0]
+
+
+def births_alone(params, data, key):
+    return births.births(MODEL, params, data, key)[0]
+
+
+def births_without_their_evidence(params, data, key):
+    """The pseudo-likelihood is not taken back."""
+    real = births._alone
+    births._alone = lambda *given: real(*given)._replace(log_gain=jnp.zeros(()))
+    try:
+        return births.births(MODEL, params, data, key)[0]
+    finally:
+        births._alone = real
+
+
+@compiled(static=(0,))
+def told(update, key):
+    """Over chains that start from the prior: who is together, size of paths, how these follow ``level``."""
+
+    def chain(key):
+        key_start, key_run = jax.random.split(key)
+        start = prior_draw(MODEL, key_start, NEURONS, BINS)
+
+        def step(params, number):
+            params = update(params, unseen(), jax.random.fold_in(key_run, number))
+            same = params.label[:, None] == params.label
+            own = params.trajectories[params.label]
+            followed = (jnp.tanh(own[..., 0]) * unseen().level).mean()
+            return params, (same[np.triu_indices(NEURONS, 1)], jnp.log1p(own**2).mean(), followed)
+
+        return jax.lax.scan(step, start, jnp.arange(STEPS))[1]
+
+    return jax.lax.map(chain, jax.random.split(key, CHAINS))
+
+
+def scores(update, key) -> list[float]:
+    """Differences from the exact law in standard errors over chains: pairs, all together, all apart, paths.
+
+    A path of the prior has mean 0, and nothing to do with ``level``.
+    """
+    with precision.double():
+        together, squares, followed = map(np.asarray, told(update, key))
+        prior = np.asarray(prior_squares(jax.random.split(jax.random.fold_in(key, 1), 20_000)))
+    law, pairs = exact_law(), list(itertools.combinations(range(NEURONS), 2))
+    assert sum(law.values()) == pytest.approx(1.0)
+    expected = [sum(p for block, p in law.items() if block[a] == block[b]) for a, b in pairs]
+    all_in_one, apart = together.all(axis=-1).mean(axis=1), (~together).all(axis=-1).mean(axis=1)
+    at_one, at_all = law[(0,) * NEURONS], law.get(tuple(range(NEURONS)), 0.0)
+    rows = [(together[..., n].mean(axis=1), p) for n, p in enumerate(expected)]
+    rows += [(all_in_one, at_one), (apart, at_all), (followed.mean(axis=1), 0.0), (squares.mean(axis=1), prior.mean())]
+    extra = [0.0] * (len(rows) - 1) + [prior.var() / len(prior)]
+    found = []
+    for (values, truth), more in zip(rows, extra, strict=True):
+        error = np.sqrt(values.var() / len(values) + more)
+        found.append(float((values.mean() - truth) / error) if error else float(values.mean() != truth) * np.inf)
+    return [0.0 if np.isnan(each) else each for each in found]
+
+
+@compiled()
+def prior_squares(keys):
+    def one(key):
+        params = prior_draw(MODEL, key, NEURONS, BINS)
+        return jnp.log1p(params.trajectories[params.label] ** 2).mean()
+
+    return jax.lax.map(one, keys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("update", [labels_alone, births_alone])
+def test_the_partition_has_its_exact_law(key, update):
+    found = scores(update, key)
+    assert max(map(abs, found)) < 4, found
+
+
+@pytest.mark.slow
+def test_a_birth_that_keeps_its_pseudo_likelihood_is_seen(key):
+    assert max(map(abs, scores(births_without_their_evidence, key))) > 6
