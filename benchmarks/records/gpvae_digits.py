@@ -24,6 +24,7 @@ from neurolatent.recording import Recording
 
 QUESTION = "do shared and private latents of spikes and images come back, with the defaults?"
 FIRST, TRAINED, VARIANCE = 1, 80, 0.8
+EACH = ("r2.", "coverage95.", "lengthscale.", "told_by_an_image", "share_of_oracle")  # written for each draw, too
 
 
 def told_by_an_image(train: Recording, test: Recording) -> float:
@@ -51,7 +52,8 @@ def main(draws: int) -> None:
     record = Record("gpvae_digits", QUESTION, seeds, arguments=[draws])
     for seed in seeds:
         runs.append(measured(seed))
-        record.write(over_draws(runs), draws=len(runs))
+        each = [{name: round(v, 4) for name, v in run.items() if name.startswith(EACH)} for run in runs]
+        record.write(over_draws(runs), draws=len(runs), each=each)
 
 
 if __name__ == "__main__":
