@@ -56,7 +56,7 @@ test-all: test
 # Pytest ends with 5 where it finds no test: that is no fault here, the scripts may be all there is.
 record: $(STAMP)
 	$(BIN)/python -m pytest -m record $(ARGS) || test $$? -eq 5
-	@set -e; for script in $(wildcard benchmarks/records/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in $(wildcard benchmarks/records/[!_]*.py); do echo "== $$script"; $(BIN)/python $$script; done
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

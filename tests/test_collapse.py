@@ -18,15 +18,16 @@ def test_eigenvalues_are_those_of_sums_over_the_dense_kernel():
     got = most_latents(made, lengthscale=6.0, shuffles=1)
     counts = made.signal("spikes").values.reshape(6, 30, 5).astype(float)
     rate = counts.mean(axis=(0, 1))
-    S, weight = np.zeros((5, 5)), 0.0
-    for trial in counts:
-        r = (trial - rate) / np.sqrt(rate)
-        for t in range(30):
-            weight += 1.0
-            for u in range(30):
-                S += np.exp(-0.5 * ((t - u) / 6.0) ** 2) * np.outer(r[t], r[u])
-    np.testing.assert_allclose(got.eigenvalues, np.linalg.eigvalsh(S / weight)[::-1], rtol=2e-3)
     kernel = np.exp(-0.5 * (np.subtract.outer(np.arange(30), np.arange(30)) / 6.0) ** 2)
+    C = np.zeros((5, 5))
+    for trial in counts - rate:
+        for t in range(30):
+            for u in range(30):
+                C += kernel[t, u] * np.outer(trial[t], trial[u])
+    ratio = (C - 180 * np.diag(rate)) / np.outer(rate, rate) / (6 * kernel.sum())  # of covariances to products of means
+    root = np.sqrt(rate)
+    S = np.eye(5) + np.outer(root, root) * np.log(1 + ratio) * 6 * kernel.sum() / 180
+    np.testing.assert_allclose(got.eigenvalues, np.linalg.eigvalsh(S)[::-1], rtol=2e-3)
     n_eff = 6 * np.trace(kernel) ** 2 / (kernel**2).sum()
     assert got.edge == pytest.approx((1 + np.sqrt(5 / n_eff)) ** 2, rel=1e-3)
 
@@ -38,13 +39,27 @@ def test_noise_holds_no_latent():
     np.testing.assert_allclose([got.eigenvalues.mean() for got in found], 1, atol=0.15)
 
 
-def test_two_weak_latents_are_counted_as_two_and_strong_ones_at_least():
-    rng = np.random.default_rng(5)
-    z = np.stack([gaussian_process(rng, 40, 60, 0.5) for _ in range(2)], axis=-1)
-    counts = rng.poisson(1.5 * np.exp(0.5 * z @ rng.uniform(-1, 1, (2, 20))))
-    weak = Recording.of({"spikes": list(counts)}, kinds={"spikes": "counts"})
-    assert most_latents(weak).most == 2
-    assert most_latents(gpfa_case(0)).most >= 2
+def with_latents(seed: int, n_latents: int, scale: float) -> Recording:
+    rng = np.random.default_rng(seed)
+    z = np.stack([gaussian_process(rng, 40, 60, 0.5) for _ in range(n_latents)], axis=-1)
+    counts = rng.poisson(1.5 * np.exp(z @ (scale * rng.uniform(-1, 1, (n_latents, 30)))))
+    return Recording.of({"spikes": list(counts)}, kinds={"spikes": "counts"})
+
+
+@pytest.mark.parametrize("n_latents", [1, 2, 3, 5])
+def test_latents_are_counted_and_strong_ones_hardly_more_than_once(n_latents):
+    for scale, more in ((0.25, 0), (0.5, 0), (1.0, 2)):
+        found = [most_latents(with_latents(seed, n_latents, scale), shuffles=20).most for seed in range(3)]
+        assert min(found) >= n_latents
+        assert max(found) <= n_latents + more
+
+
+def test_a_likelihood_of_less_weight_holds_fewer_latents():
+    made = with_latents(0, 3, 0.25)
+    heavy, light = most_latents(made, shuffles=20), most_latents(made, weight=0.1, shuffles=20)
+    assert light.threshold == pytest.approx(10.0)
+    assert heavy.most == 3
+    assert light.most == (heavy.eigenvalues > 10).sum() == 2
 
 
 @pytest.mark.parametrize("n_shared", [0, 1])

@@ -47,7 +47,8 @@ def test_size_alone_chooses_and_the_values_agree(monkeypatch):
     little, much = np.linspace(0, 1, 9), np.linspace(0, 1, 10)
     np.testing.assert_allclose(program(3, little), np.sin(little) ** 3, rtol=1e-6)
     np.testing.assert_allclose(program(3, much), np.sin(much) ** 3, rtol=1e-6)
-    assert levels == [0, None]
+    np.testing.assert_allclose(compiled(static=(0,), lightly=True)(curve)(3, much), np.sin(much) ** 3, rtol=1e-6)
+    assert levels == [0, None, 1]
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31, 2**40 + 3, -3])

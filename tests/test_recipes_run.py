@@ -15,6 +15,7 @@ LONG = {
     "biclustering_sim",
     "dkf_turning",
     "gpvae_digits",
+    "gpvae_full",
     "gpvae_linear_track",
     "hmmglm_linear_track",
     "hmmglm_sim",

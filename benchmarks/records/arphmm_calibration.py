@@ -18,14 +18,9 @@ Computing 32:32, by simulation of the null.
 Run: ``python benchmarks/records/arphmm_calibration.py``.
 """
 
-import datetime
 import functools
 import itertools
 import json
-import os
-import platform
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +28,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _record import HERE, Record
 from numpyro.infer import Predictive
 from scipy import stats
 
@@ -43,9 +39,8 @@ from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
 from neurolatent.models.arphmm.data import Scale
 from neurolatent.plots.style import ACCENT, MUTED, house_style, new_figure
 from neurolatent.recording import Recording, knowledge
-from neurolatent.result.build import versions
 
-HERE = Path(__file__).parent
+QUESTION = "does NUTS draw from the posterior of the ARPHMM (K = 2, one lag, 60 samples)?"
 REPLICATIONS = 200
 TIME = 60  # modelled samples of each recording
 KEPT = 99  # thinned draws of each posterior: ranks 0 to 99
@@ -200,24 +195,14 @@ def figures_of(found: Ranks) -> dict[str, float]:
 
 def record() -> None:
     """Run the replications of each case; write figures and pictures."""
-    begin = time.perf_counter()
+    told = Record("arphmm_calibration", QUESTION, "0, 1, 2, ..., one per recording made")
     found = {case: ranks_of(REPLICATIONS, knows_ends=known) for case, known in CASES.items()}
     for case, of_case in found.items():
         draw(of_case.ranks, HERE / f"arphmm_calibration_{case}.png")
-    facts = {
-        "question": "Does NUTS draw from the posterior of the ARPHMM (K = 2, one lag, 60 samples)?",
-        "command": "python benchmarks/records/arphmm_calibration.py",
-        "seed": "0, 1, 2, ..., one per recording made",
-        "date": datetime.date.today().isoformat(),
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:10],
-        "machine": f"{os.cpu_count()} cores, CPU, {platform.machine()}, {platform.system()}",
-        "versions": versions(),
-        "seconds": round(time.perf_counter() - begin, 1),
-        "figures": {f"{case}: {name}": v for case, r in found.items() for name, v in figures_of(r).items()},
-        "ranks": {case: dict(zip(QUANTITIES, r.ranks.T.tolist(), strict=True)) for case, r in found.items()},
-    }
-    (HERE / "arphmm_calibration.json").write_text(json.dumps(facts) + "\n", "utf-8")
-    print(json.dumps(facts["figures"], indent=1))
+    figures = {f"{case}: {name}": v for case, r in found.items() for name, v in figures_of(r).items()}
+    ranks = {case: dict(zip(QUANTITIES, r.ranks.T.tolist(), strict=True)) for case, r in found.items()}
+    told.write(figures, indent=None, ranks=ranks)
+    print(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

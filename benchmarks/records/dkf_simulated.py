@@ -12,18 +12,13 @@ Writes, beside this script, dkf_simulated.json.
 Run: ``python benchmarks/records/dkf_simulated.py [BINS]``.
 """
 
-import datetime
-import json
-import os
-import platform
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _record import Record
 
 from neurolatent import precision
 from neurolatent.compiling import compiled
@@ -35,9 +30,8 @@ from neurolatent.ops.indefinite import Rule
 from neurolatent.ops.kalman import Dynamics, kalman_filter
 from neurolatent.ops.nonlinear_kalman import Moving, filter_told, unscented
 from neurolatent.ops.particle import Swarm, particle_filter
-from neurolatent.result.build import versions
 
-HERE = Path(__file__).parent
+QUESTION = "does the DKF see what no other Gaussian filter can, and does it beat 1,000 particles?"
 SEED, LATENT, CHANNELS, PARTICLES = 0, 10, (1, 3, 10, 32, 100, 316, 1000), 1000
 BESIDE = (10, 100)  # channels at which the particle filter runs
 EXPERIMENTS = {"mixture": (LinearMixture, False), "binary": (BinaryMixture, False), "turning": (LinearMixture, True)}
@@ -120,28 +114,14 @@ def beside(observed, turns: bool, z: np.ndarray, x: np.ndarray) -> dict[str, flo
     return {"particle": rmse(z, mean), "particle.effective": float(effective), **out}
 
 
-def record(bins: int) -> None:
+def main(bins: int) -> None:
     """Run all of it and write the figures after every experiment."""
-    begin, figures = time.perf_counter(), {}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:10]
+    record, figures = Record("dkf_simulated", QUESTION, SEED, arguments=[bins]), {}
     for name in EXPERIMENTS:
         with precision.double():
             figures |= measured(name, bins, CHANNELS)
-        facts = {
-            "question": "does the DKF see what no other Gaussian filter can, and does it beat 1,000 particles?",
-            "command": "python benchmarks/records/dkf_simulated.py",
-            "seed": SEED,
-            "date": datetime.date.today().isoformat(),
-            "commit": commit,
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-            "bins": bins,
-            "particles": PARTICLES,
-            "seconds": round(time.perf_counter() - begin, 1),
-            "versions": versions(),
-            "figures": figures,
-        }
-        (HERE / "dkf_simulated.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        record.write(figures, bins=bins, particles=PARTICLES)
 
 
 if __name__ == "__main__":
-    record(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000)

@@ -7,17 +7,13 @@ an image shows the size of that latent, not its sign.
 
 Writes, beside this script, gpvae_digits.json.
 
-Run: ``python benchmarks/records/gpvae_digits.py [SEEDS]``.
+Run: ``python benchmarks/records/gpvae_digits.py [DRAWS]``.
 """
 
-import datetime
-import json
-import platform
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
+from _record import Record, over_draws
 
 import neurolatent as nl
 from neurolatent.models.gpvae.synthetic import digits_case
@@ -25,9 +21,10 @@ from neurolatent.ops.alignment import affine
 from neurolatent.ops.decoding import r_squared
 from neurolatent.recipe.latents import trial_figures
 from neurolatent.recording import Recording
-from neurolatent.result.build import versions
 
-HERE, FIRST, TRAINED, VARIANCE = Path(__file__).parent, 1, 80, 0.8
+QUESTION = "do shared and private latents of spikes and images come back, with the defaults?"
+FIRST, TRAINED, VARIANCE = 1, 80, 0.8
+EACH = ("r2.", "coverage95.", "lengthscale.", "told_by_an_image", "share_of_oracle")  # written for each draw, too
 
 
 def told_by_an_image(train: Recording, test: Recording) -> float:
@@ -49,27 +46,15 @@ def measured(seed: int) -> dict[str, float]:
     return figures
 
 
-def record(seeds: int) -> None:
-    """Run all of it, and write medians, least and largest values."""
-    begin = time.perf_counter()
-    runs = [measured(seed) for seed in range(FIRST, FIRST + seeds)]
-    flat = {}
-    for name in runs[0]:
-        values = np.array([run[name] for run in runs])
-        for word, value in (("median", np.median(values)), ("least", values.min()), ("largest", values.max())):
-            flat[f"{name}.{word}"] = round(float(value), 4)
-    facts = {
-        "question": "do shared and private latents of spikes and images come back, with the defaults?",
-        "command": "python benchmarks/records/gpvae_digits.py",
-        "seed": list(range(FIRST, FIRST + seeds)),
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, {platform.system()}",
-        "seconds": round(time.perf_counter() - begin, 1),
-        "versions": versions(),
-        "figures": flat,
-    }
-    (HERE / "gpvae_digits.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+def main(draws: int) -> None:
+    """Run all of it; median, least and largest value over the draws that are done are written after each."""
+    seeds, runs = list(range(FIRST, FIRST + draws)), []
+    record = Record("gpvae_digits", QUESTION, seeds, arguments=[draws])
+    for seed in seeds:
+        runs.append(measured(seed))
+        each = [{name: round(v, 4) for name, v in run.items() if name.startswith(EACH)} for run in runs]
+        record.write(over_draws(runs), draws=len(runs), each=each)
 
 
 if __name__ == "__main__":
-    record(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

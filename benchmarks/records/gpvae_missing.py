@@ -7,25 +7,22 @@ the measured trials the spikes or the images are missing altogether.
 
 Writes, beside this script, gpvae_missing.json: R2 of the true latents, the median over draws, least and largest.
 
-Run: ``python benchmarks/records/gpvae_missing.py [SEEDS]``.
+Run: ``python benchmarks/records/gpvae_missing.py [DRAWS]``.
 """
 
-import datetime
-import json
-import platform
 import sys
-import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
+from _record import Record, over_draws
 
 import neurolatent as nl
 from neurolatent.models.gpvae.synthetic import digits_case
 from neurolatent.recipe.latents import trial_figures
 from neurolatent.recording import Recording
-from neurolatent.result.build import versions
 
-HERE, FIRST, TRAINED, SHARES = Path(__file__).parent, 1, 80, (0.1, 0.3, 0.5)
+QUESTION = "how much of the latents of spikes and images is left where data are missing?"
+FIRST, TRAINED, SHARES = 1, 80, (0.1, 0.3, 0.5)
 MODALITIES = ("spikes", "behaviour")
 
 
@@ -53,50 +50,35 @@ def without_modality(recording: Recording, share: float, rng: np.random.Generato
     return hidden(recording, {name: (chosen & (which == n))[trial] for n, name in enumerate(MODALITIES)})
 
 
-def measured(seed: int) -> dict[str, dict[str, float]]:
-    """R2 of each group of latents by what was missing."""
-    made, out = digits_case(seed), {}
+def measured(seed: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """What was missing, and R2 of each group of latents then: one after the other."""
+    made = digits_case(seed)
     cases = {"nothing": made}
     for number, (word, hide) in enumerate((("bins", without_bins), ("modality", without_modality))):
         for share in SHARES:
             rng = np.random.default_rng([seed, number, int(100 * share)])
             cases[f"{word}_{int(100 * share)}"] = hide(made, share, rng)
-    model = nl.GPVAE(n_neural=1, n_shared=1, n_behaviour=1)
     for word, recording in cases.items():
         train, test = recording.take(made.ids[:TRAINED]), recording.take(made.ids[TRAINED:])
-        fit = nl.fit(model, train, seed=0)
+        fit = nl.fit(nl.GPVAE(n_neural=1, n_shared=1, n_behaviour=1), train, seed=0)
         tests = {word: test}
         if word == "nothing":
             tests |= {f"all_{name}_of_test": hidden(test, {name: np.ones(test.n_samples, bool)}) for name in MODALITIES}
         for name, shown in tests.items():
-            figures = trial_figures(fit, train, shown)
-            out[name] = {key: value for key, value in figures.items() if key.startswith("r2.")}
-            print(seed, name, {key: round(value, 3) for key, value in out[name].items()}, flush=True)
-    return out
+            yield name, {key: v for key, v in trial_figures(fit, train, shown).items() if key.startswith("r2.")}
 
 
-def record(seeds: int) -> None:
-    """Run all of it, and write medians, least and largest values."""
-    begin = time.perf_counter()
-    runs = [measured(seed) for seed in range(FIRST, FIRST + seeds)]
-    flat = {}
-    for word in runs[0]:
-        for name in runs[0][word]:
-            values = np.array([run[word][name] for run in runs])
-            for kind, value in (("median", np.median(values)), ("least", values.min()), ("largest", values.max())):
-                flat[f"{word}.{name}.{kind}"] = round(float(value), 4)
-    facts = {
-        "question": "how much of the latents of spikes and images is left where data are missing?",
-        "command": "python benchmarks/records/gpvae_missing.py",
-        "seed": list(range(FIRST, FIRST + seeds)),
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, {platform.system()}",
-        "seconds": round(time.perf_counter() - begin, 1),
-        "versions": versions(),
-        "figures": flat,
-    }
-    (HERE / "gpvae_missing.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+def main(draws: int) -> None:
+    """Run all of it; median, least and largest value over the draws that are done are written after every fit."""
+    seeds, runs = list(range(FIRST, FIRST + draws)), {}
+    record = Record("gpvae_missing", QUESTION, seeds, arguments=[draws])
+    for seed in seeds:
+        for name, found in measured(seed):
+            print(seed, name, {key: round(value, 3) for key, value in found.items()}, flush=True)
+            runs.setdefault(name, []).append(found)
+            figures = {f"{word}.{key}": v for word, of in runs.items() for key, v in over_draws(of).items()}
+            record.write(figures, draws={word: len(of) for word, of in runs.items()})
 
 
 if __name__ == "__main__":
-    record(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

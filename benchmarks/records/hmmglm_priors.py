@@ -11,23 +11,19 @@ seeds the order holds.
 Run: ``python benchmarks/records/hmmglm_priors.py [SEEDS [PART ...]]``.
 """
 
-import datetime
 import json
-import platform
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
+from _record import Record
 
 from neurolatent.choices import EM
 from neurolatent.fitting import fit
 from neurolatent.models.hmmglm import HMMGLM, Hierarchical, OneHot, Poisson, Ridge
 from neurolatent.models.hmmglm.synthetic import Network, synthetic_network
 from neurolatent.recipe.network import network_figures
-from neurolatent.result.build import versions
 
-HERE = Path(__file__).parent
+QUESTION = "which prior of the couplings tells unseen spikes best, and when do priors matter?"
 HELD, ENGINE = 5, EM(tolerance=1e-5, restarts=2)
 METHODS = {"one_glm": None, "ridge": Ridge(), "hierarchical": Hierarchical(), "one_hot": OneHot()}
 SCORE = "test.loglik_per_bin_neuron"
@@ -70,27 +66,17 @@ PARTS = {"ten_neurons_10_trials": (10, 10, list(METHODS))}
 PARTS |= {f"twenty_neurons_{n}_trials": (20, n, ["ridge", "hierarchical", "one_hot"]) for n in (3, 5, 10)}
 
 
-def record(seeds: int, names: list[str]) -> None:
+def main(seeds: int, names: list[str]) -> None:
     """Run these parts and write the figures after every one; those of the other parts stay."""
-    begin, path = time.perf_counter(), HERE / "hmmglm_priors.json"
-    old = json.loads(path.read_text("utf-8"))["figures"] if path.is_file() else {}
+    record = Record("hmmglm_priors", QUESTION, list(range(seeds)), arguments=[seeds, *names])
+    old = json.loads(record.path.read_text("utf-8"))["figures"] if record.path.is_file() else {}
     figures = {key: value for key, value in old.items() if key.split(".")[0] not in names}
     for name in names:
         neurons, trials, methods = PARTS[name]
         networks = [synthetic_network(s, n_neurons=neurons) for s in range(seeds)]
         figures |= summary([measured(n, trials, s, methods) for s, n in enumerate(networks)], name)
-        facts = {
-            "question": "which prior of the couplings tells unseen spikes best, and when do priors matter?",
-            "command": " ".join(["python benchmarks/records/hmmglm_priors.py", str(seeds), *names]),
-            "seed": list(range(seeds)),
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{platform.machine()}, {platform.system()}",
-            "seconds": round(time.perf_counter() - begin, 1),
-            "versions": versions(),
-            "figures": figures,
-        }
-        path.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+        record.write(figures)
 
 
 if __name__ == "__main__":
-    record(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:] or list(PARTS))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:] or list(PARTS))

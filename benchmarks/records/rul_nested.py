@@ -8,13 +8,10 @@ change folds, cuts and trees. Writes rul_nested.json beside this script.
 Run: ``python benchmarks/records/rul_nested.py`` with NEUROLATENT_DATA set (about twenty minutes on two cores).
 """
 
-import datetime
 import json
-import platform
-import time
-from pathlib import Path
 
 import numpy as np
+from _record import HERE, Record
 
 from neurolatent.fitting import fit
 from neurolatent.prognostics.measures import Measured, line_figures
@@ -26,9 +23,8 @@ from neurolatent.prognostics.view import look
 from neurolatent.recipe import parts_of, read_recipe
 from neurolatent.recipe.lives import ahead_of
 from neurolatent.recording import Knowledge
-from neurolatent.result.build import versions
 
-HERE = Path(__file__).parent
+QUESTION = "do the intervals of a prognosis hold on engines that no part of it has seen?"
 SEEDS = (0, 1, 2)
 SHOWN = ("rmse", "rmse_capped125", "crps", "coverage50", "coverage80", "coverage90", "late_bound")
 
@@ -57,7 +53,8 @@ def measured(seed: int) -> Measured:
 
 def main() -> None:
     """Measure under every seed and write the record."""
-    begin, runs = time.perf_counter(), [measured(seed) for seed in SEEDS]
+    record = Record("rul_nested", QUESTION, list(SEEDS))
+    runs = [measured(seed) for seed in SEEDS]
     figures = {}
     for name in runs[0].told:
         found = [line_figures(run, name) for run in runs]
@@ -66,17 +63,7 @@ def main() -> None:
             values = [f[key] for f in found]
             figures[f"{name}.{key}.mean"] = round(float(np.mean(values)), 4)
             figures[f"{name}.{key}.sd"] = round(float(np.std(values, ddof=1)), 4)
-    record = {
-        "question": "Do the intervals of a prognosis hold on engines that no part of it has seen?",
-        "command": "python benchmarks/records/rul_nested.py",
-        "seed": list(SEEDS),
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()}, {platform.system()}",
-        "seconds": round(time.perf_counter() - begin, 1),
-        "versions": versions(),
-        "figures": figures,
-    }
-    (HERE / "rul_nested.json").write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    record.write(figures)
     print(json.dumps(figures, indent=1))
 
 

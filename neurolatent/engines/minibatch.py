@@ -130,7 +130,7 @@ def _leaf_names(model: HasBound, split: Split, free: Any) -> list[str]:
     return [*_part_names(model, split, free), "the objective", *slopes]
 
 
-@compiled(static=(0, 1))
+@compiled(static=(0, 1), lightly=True)
 def _advance(model: HasBound, settings: MinibatchVI, state: Climb, split: Split, n: Int[Array, ""] | int) -> Climb:
     """So many epochs more of every restart that is not finished: one after the other, or all side by side."""
 

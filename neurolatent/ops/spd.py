@@ -3,13 +3,23 @@ r"""Inverse and log-determinant of many small symmetric positive definite matric
 By the sweep operator (Goodnight, 1979, The American Statistician 33(3):149-158): F sweeps over all matrices, each a
 product of a column with itself. It needs no pivots where eigenvalues are bounded from below.
 
-``jnp.linalg.cholesky`` is not used: with jaxlib 0.10.2 its kernel for a batch hands parts of it to the pool of threads
-that it runs in and waits for them there, and a program with several such calls stops for ever on two cores.
+Sweeps pass over the whole batch F times, which is slow where it does not fit the cache (52 matrices of 123 x 123: 186
+ms). Larger matrices are factored by LAPACK, one after the other (8 ms).
+
+``jnp.linalg.cholesky`` of a batch is not used: with jaxlib 0.10.2 its kernel hands parts of it to the pool of threads
+that it runs in and waits for them there, and a program with several such calls stops for ever on two cores. Under
+``jax.vmap``, too, matrices are factored one after the other.
 """
+
+import math
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import sequential_vmap
+from jax.scipy.linalg import cho_solve
 from jaxtyping import Array, Float
+
+SWEPT = 32  # rows up to which sweeps, which compile in half the time, cost less than the factors would; ours
 
 
 @jax.custom_vjp
@@ -17,6 +27,21 @@ def inverse_and_log_det(
     matrix: Float[Array, "*batch F F"],
 ) -> tuple[Float[Array, "*batch F F"], Float[Array, "*batch"]]:
     """The inverse, and the logarithm of the determinant."""
+    if matrix.shape[-1] <= SWEPT:
+        return _swept(matrix)
+    batch, size = matrix.shape[:-2], matrix.shape[-1]
+    inverse, log_det = jax.lax.map(_factored, matrix.reshape(math.prod(batch), size, size))
+    return inverse.reshape(matrix.shape), log_det.reshape(batch)
+
+
+@sequential_vmap
+def _factored(matrix: Float[Array, "F F"]) -> tuple[Float[Array, "F F"], Float[Array, ""]]:
+    root = jnp.linalg.cholesky(matrix)
+    inverse = cho_solve((root, True), jnp.eye(len(matrix), dtype=matrix.dtype))
+    return inverse, 2 * jnp.log(jnp.diagonal(root)).sum()
+
+
+def _swept(matrix: Float[Array, "*batch F F"]) -> tuple[Float[Array, "*batch F F"], Float[Array, "*batch"]]:
     places = jnp.arange(matrix.shape[-1])
 
     def sweep(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:

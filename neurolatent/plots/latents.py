@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from neurolatent.plots.style import ACCENT, GRID, INK, axes_or_new, with_unit
 
 BAND = 1.959963984540054  # standard deviations of a central 95 % interval
+DARK = 0.75  # share of variance from which a cell is dark
 
 
 class Course(NamedTuple):
@@ -75,11 +76,12 @@ def spikes_and_rates(
     panels[0].set_ylabel("neuron")
 
 
-def image_strip(seen: ArrayLike, told: ArrayLike, *, figure: Figure) -> None:
+def image_strip(seen: ArrayLike, told: ArrayLike, *, times: Sequence[float], clock: str, figure: Figure) -> None:
     """Frames of one sequence above their reconstructions.
 
     Args:
         seen, told: (frames, height, width), on one scale of brightness.
+        times: Of the frames.
     """
     rows = (("seen", np.asarray(seen, float)), ("told", np.asarray(told, float)))
     low, high = float(np.nanmin(rows[0][1])), float(np.nanmax(rows[0][1]))
@@ -90,6 +92,9 @@ def image_strip(seen: ArrayLike, told: ArrayLike, *, figure: Figure) -> None:
             ax.set(xticks=[], yticks=[])
             ax.grid(visible=False)
         line[0].set_ylabel(word)
+    for ax, time in zip(panels[0], times, strict=True):
+        ax.set_title(f"{time:g}", fontsize=8.5, loc="center")
+    figure.suptitle(with_unit("time", clock), fontsize=8.5)
 
 
 def signal_and_reconstruction(
@@ -130,7 +135,8 @@ def leakage_matrix(r2: ArrayLike, true: Sequence[str], estimated: Sequence[str],
     ax = axes_or_new(ax, 1.6 + 0.8 * matrix.shape[1], 1.2 + 0.6 * matrix.shape[0])
     ax.imshow(np.clip(matrix, 0, 1), cmap="Greys", vmin=0, vmax=1.4, aspect="auto")
     for (row, column), value in np.ndenumerate(matrix):
-        ax.text(column, row, f"{value:.2f}".replace("-", "−"), ha="center", va="center", color=INK, fontsize=8.5)
+        word = f"{value if abs(value) >= 0.005 else 0:.2f}".replace("-", "−")
+        ax.text(column, row, word, ha="center", va="center", color="white" if value > DARK else INK, fontsize=8.5)
     ax.set_xticks(range(matrix.shape[1]), list(estimated))
     ax.set_yticks(range(matrix.shape[0]), list(true))
     ax.set_xticks(np.arange(matrix.shape[1] - 1) + 0.5, minor=True)

@@ -101,9 +101,11 @@ def _bounds(cut: Any, where: str) -> tuple[int, int | None]:
 
 
 def _taken(recording: Recording, chosen: Any, where: str) -> Recording:
-    """The first so many sequences, or those of a list of ids."""
+    """The first so many sequences, the last ones of a number below 0, or those of a list of ids."""
     if isinstance(chosen, list):
         return recording.take(chosen)
+    if isinstance(chosen, int) and chosen < 0:
+        return recording.take(recording.ids[chosen:])
     whole_number(where, chosen, 1)
     return recording.take(recording.ids[:chosen])
 

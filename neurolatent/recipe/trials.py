@@ -30,6 +30,7 @@ class DigitsCase:
     bins: int = 60
     n_neurons: int = 30
     exemplar: Literal["single", "cycle"] = "single"
+    size: Literal["small", "large"] = "small"
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import numpy as np
 from neurolatent.diagnostics.latents import collapsed_latents, superfluous_latents
 from neurolatent.ops.alignment import affine, align
 from neurolatent.plots.latents import Course, latent_against, latent_courses, leakage_matrix
-from neurolatent.report.blocks import Cell, Section, Table, Text, number, plain
+from neurolatent.report.blocks import Cell, Section, Table, Text, number, percent, plain
 from neurolatent.report.figures import Painter
 from neurolatent.report.material import Material
 
 MOST_COLUMNS = 3  # sequences side by side
 MOST_OUTPUTS = 4  # channels of behaviour that a latent is drawn against
 TRUTH = "latents"  # signal that holds true latents
+NARROW = 0.8  # share inside 95 % bands below which the page warns of them
 HALF = (4.4, 3.2)  # inches: two pictures stand side by side
 
 
@@ -85,12 +86,17 @@ def _bound(material: Material) -> str:
     return said
 
 
+def _in_bins(material: Material) -> bool:
+    """Whether the clock counts the very bins of the recording."""
+    return material.unit == "bin" and material.recording.bin_width == 1
+
+
 def _scales(material: Material, place: int) -> list[Cell]:
-    """The length scale of a latent in bins and in units of the clock; none where bins do not know each other."""
+    """The length scale of a latent in bins and in units of another clock; none where bins do not know each other."""
+    widths = [1.0] if _in_bins(material) else [1.0, material.recording.bin_width]
     if not material.fit.model.has_lengthscale:
-        return [Cell("none")] * 2
-    bins = float(material.fit.params.lengthscale[place])
-    return [number(bins), number(bins * material.recording.bin_width)]
+        return [Cell("none")] * len(widths)
+    return [number(float(material.fit.params.lengthscale[place]) * width) for width in widths]
 
 
 def collapse_table(material: Material) -> Table:
@@ -112,7 +118,7 @@ def collapse_table(material: Material) -> Table:
     heads = (
         "latent",
         "length scale (bins)",
-        f"length scale ({material.unit})",
+        *([] if _in_bins(material) else [f"length scale ({material.unit})"]),
         "divergence (nats per sequence)",
         "gain (nats per sequence)",
         "posterior / prior variance",
@@ -187,8 +193,11 @@ def truth_section(material: Material, painter: Painter) -> list[Section]:
         [Cell(name), *(number(float(figure[n]), 3) for figure in (got.own, got.all, got.coverage))]
         for n, name in enumerate(known)
     ]
-    said = "R2 of each true latent after a linear map that was found on every other sequence and is scored on the rest."
-    table = Table(said, ("true latent", "from its own group", "from all", "inside the 95 % band"), rows)
+    table = Table(
+        _truth_words(known, got.coverage),
+        ("true latent", "from its own group", "from all", "inside the 95 % band"),
+        rows,
+    )
     draw = functools.partial(leakage_matrix, got.leakage, known, names)
     caption = (
         "R2 of each true latent from each single estimated one. Within a group latents may be mixed; what stands "
@@ -196,3 +205,15 @@ def truth_section(material: Material, painter: Painter) -> list[Section]:
     )
     picture = painter.picture(draw, f"Leakage matrix. {caption}", caption, size=HALF)
     return [Section("truth", "Did the true latents come back?", [table, picture])]
+
+
+def _truth_words(names: list[str], coverage: np.ndarray) -> str:
+    """What the table holds, and whose bands are too narrow."""
+    said = "R2 of each true latent after a linear map that was found on every other sequence and is scored on the rest."
+    narrow = [name for name, held in zip(names, coverage, strict=True) if held < NARROW]
+    if not narrow:
+        return said
+    return (
+        f"{said} Bands are too narrow: of {', '.join(narrow)} less than {percent(NARROW)} lies inside. They take what "
+        "is observed at one time for independent given the latents, and the learned parameters for known."
+    )

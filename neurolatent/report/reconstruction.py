@@ -44,9 +44,10 @@ def _behaviour(material: Material, rows: np.ndarray, painter: Painter) -> list[A
     seen, guess = signal.values[rows], told["reconstruction"].values[rows]
     if seen.ndim > 2:
         frames = np.linspace(0, len(rows) - 1, FRAMES).round().astype(int)
-        draw = functools.partial(image_strip, seen[frames], guess.reshape(seen.shape)[frames])
+        pair, times = (seen[frames], guess.reshape(seen.shape)[frames]), told["clock"].values[rows][frames]
+        draw = functools.partial(image_strip, *pair, times=times.tolist(), clock=material.unit)
         said = f"{FRAMES} images, evenly spread over the sequence, and what the latents tell of them."
-        return [painter.picture(with_figure(draw), said, said, size=(8.4, 2.4))]
+        return [painter.picture(with_figure(draw), said, said, size=(8.4, 2.6))]
     pictures = []
     for place, label in enumerate(str(n) for n in told["output"].values[:MOST_OUTPUTS]):
         draw = functools.partial(

@@ -14,7 +14,7 @@ def matrices(size: int, count: int = 4) -> np.ndarray:
 
 
 def test_inverse_and_log_determinant_are_those_of_numpy():
-    for size in (1, 2, 19):
+    for size in (1, 2, 19, 40):  # the last one by factors
         given = matrices(size)
         with precision.double():
             inverse, log_det = jax.device_get(jax.jit(inverse_and_log_det)(jnp.asarray(given)))
@@ -37,6 +37,16 @@ def test_slopes_are_those_of_finite_differences():
             step[j, i] = 1e-5
             change = (float(value(jnp.asarray(given + step))) - float(value(jnp.asarray(given - step)))) / 2e-5
             np.testing.assert_allclose((slope * (step > 0)).sum(), change, rtol=1e-6)
+
+
+def test_larger_ones_are_factored_one_by_one_also_under_vmap():
+    given = jnp.asarray(np.stack([matrices(40), 2 * matrices(40)]), jnp.float32)
+    program = jax.jit(jax.vmap(inverse_and_log_det)).lower(given)
+    factored = [line for line in program.as_text().splitlines() if "potrf" in line]
+    assert factored
+    assert all("tensor<40x40xf32>" in line for line in factored)
+    inverse, _ = program.compile()(given)
+    np.testing.assert_allclose(inverse @ given, np.broadcast_to(np.eye(40), given.shape), atol=1e-4)
 
 
 def test_single_precision_holds_where_the_data_say_much():

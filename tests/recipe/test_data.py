@@ -102,6 +102,7 @@ def test_options_of_files_are_refused_beside_a_simulation():
 
 def test_take_and_bin(data):
     assert recording_of({**data, "take": 3}, "x", 0).ids == ["1", "2", "3"]
+    assert recording_of({**data, "take": -2}, "x", 0).ids == recording_of(data, "x", 0).ids[-2:]
     assert recording_of({**data, "take": [5, "2"]}, "x", 0).ids == ["5", "2"]
     coarse = recording_of({**data, "bin": 4}, "x", 0)
     assert coarse.bin_width == 4.0
