@@ -71,10 +71,11 @@ def fit_sweep(recipe: Any, grids: dict[str, Any], folder: Path, *, as_json: bool
     if not sweep.points:
         raise KeyboardInterrupt
     seconds, figures = {"run": time.perf_counter() - begin}, sweep.summary()
-    expected = recipe.expectations(figures, is_whole=is_whole) if grids == recipe.section("sweep") else []
     paths = {**write_sweep(folder, recipe, sweep), "summary": str(folder / "summary.json")}
     page: Any = {"title": recipe.table.get("title", recipe.name), "recipe": recipe.to_toml(), "cards": recipe.cards}
     paths["report"] = str(write_sweep_report(sweep, folder / "report.html", is_whole=is_whole, **page))
+    # A wrong name in it is an error: what took long is written before.
+    expected = recipe.expectations(figures, is_whole=is_whole) if grids == recipe.section("sweep") else []
     result = {"figures": figures, "expectations": expected, "points": len(sweep.points), "interrupted": not is_whole}
     result |= {"paths": paths, "seconds": seconds, "versions": versions(), "seed": recipe.seed}
     write_text(folder / "summary.json", to_json(result))

@@ -98,10 +98,10 @@ def _evidence(
     mask = concerned[:, None].astype(told.weight.dtype)
     told = Gaussian(told.weight * mask, told.pull * mask)
     seen, d = information(params, told), params.offset[:, None]
-    white = jnp.zeros_like(seen.shift)
-    total = draw_states(white, chain_of(dynamics_of(params), params.state), seen).log_normaliser.sum()
-    total = total + (told.pull * d - 0.5 * told.weight * d**2).sum()
     occupied = occupancy(params.label, params.trajectories.shape[0]) > 0
+    drawn = draw_states(jnp.zeros_like(seen.shift), chain_of(dynamics_of(params), params.state), seen)
+    total = jnp.where(occupied, drawn.log_normaliser, 0.0).sum()
+    total = total + (told.pull * d - 0.5 * told.weight * d**2).sum()
     proposals = laplace.propose_all("nb", data, params, params.trajectories, occupied)
     own, c = laplace.at_neurons(proposals, params.label), params.loadings
     each = -0.5 * (c**2).sum(axis=1) - laplace.log_density(own, c, data.counts.shape[1])

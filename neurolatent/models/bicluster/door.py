@@ -7,11 +7,13 @@ import jax
 import numpy as np
 
 from neurolatent.checks import InputError, place
+from neurolatent.models.bicluster.dynamics import stable_share
 from neurolatent.models.bicluster.params import MOST_STEPS, data_of
 from neurolatent.models.protocols import ModelWarning, Selected
 from neurolatent.recording import Recording, Signal
 
 LEAST_BINS = 10
+LEAST_STABLE = 0.002  # share of the laws of the prior
 RARE = 0.05  # mean count per bin
 MANY = 1000  # events in a bin
 
@@ -61,6 +63,12 @@ def _refuse_untrainable(model: Any, signal: Signal, where: str) -> None:
         raise InputError(f"n_factors must be below the number of neurons ({neurons}), got {model.n_factors}")
     if model.max_clusters is not None and model.max_clusters > neurons:
         raise InputError(f"max_clusters must be at most the number of neurons ({neurons}), got {model.max_clusters}")
+    share = stable_share(model)
+    if share < LEAST_STABLE:
+        raise InputError(
+            f"n_factors={model.n_factors}, law_precision={model.law_precision:g}: {100 * share:.2g} % of the "
+            "prior's laws of motion are stable, too few to draw from. Raise law_precision, or take fewer factors."
+        )
     names, observed = np.array(signal.names), signal.observed.sum(axis=0)
     if (observed == 0).any():
         raise InputError(f"{where}: nothing was observed of {str(names[observed == 0][0])!r}. Drop it (DropSilent).")

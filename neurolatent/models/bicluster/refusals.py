@@ -31,5 +31,4 @@ def refuse_choices(model: Any) -> None:
     ):
         positive(name, getattr(model, name))
     at_least("kappa", model.kappa, 0.0)
-    at_least("law_precision", model.law_precision, 1e-3)  # below it hardly any law of the prior is stable
     positive("proposal_dispersion", model.proposal_dispersion)

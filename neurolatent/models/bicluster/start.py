@@ -83,7 +83,8 @@ def group_neurons(
     """Neurons by spectral clustering of their absolute correlations; a silent one goes with nothing in particular."""
     from sklearn.cluster import SpectralClustering  # slow to import, and only here needed
 
-    if groups == 1 or groups >= len(smooth):
+    groups = min(groups, len(smooth) - 1)
+    if groups < 2:
         return np.zeros(len(smooth), int)
     unit = smooth / np.maximum(np.linalg.norm(smooth, axis=1, keepdims=True), 1e-9)
     apart = np.abs(unit @ unit.T) + 1e-6

@@ -1,13 +1,12 @@
-"""One sweep of the sampler: each update leaves the posterior as it is, in the order of the method's specification.
+"""One sweep of the sampler: each update leaves the posterior as it is.
 
 With a dispersion the same auxiliary variables serve states, trajectories and coefficients: given them these are
 conditionals of one joint law, and nothing in between changes what they depend on. The states come first, bin by bin
 with the trajectories integrated out, which are then drawn; later once more, in one block given them. Updates with the
 variables integrated out (dispersion, labels, births) follow, and the next sweep draws them anew. The Poisson family has
-no such variables, and its states move in one block alone.
-There both draws are made as if the counts had a large dispersion, and accepted, cluster by cluster and neuron by
-neuron, by the ratio of the two likelihoods: that is exact because the draw is reversible for the posterior with the
-dispersion.
+no such variables: its states move in one block alone, and its trajectories and coefficients are drawn as if the counts
+had a large dispersion, and accepted, cluster by cluster and neuron by neuron, by the ratio of the two likelihoods. That
+is exact because the draw is reversible for the posterior with the dispersion.
 """
 
 from typing import Any

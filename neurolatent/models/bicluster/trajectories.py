@@ -46,12 +46,21 @@ def draw_trajectories(
 
 
 def draw_bin_by_bin(params: BiclusterParams, told: Gaussian, key: PRNGKeyArray) -> Int[Array, " bin"]:
-    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it."""
+    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it.
+
+    Clusters without neurons take no part: their laws may let a covariance grow beyond all bounds.
+    """
     states, dtype = params.weights.shape[0], told.weight.dtype
     noise = jax.random.gumbel(key, (len(params.state) - 1, states), dtype)
     initial = jnp.full(states, -jnp.log(jnp.asarray(float(states), dtype)))
     jumps = jnp.log(jnp.maximum(params.jumps, TINY))
-    laws = switching.Laws(*dynamics_of(params))
+    occupied = occupancy(params.label, params.trajectories.shape[0]) > 0
+    still = jnp.eye(params.innovation.shape[-1], dtype=dtype)
+    laws = switching.Laws(
+        jnp.where(occupied[:, None, None], params.transition, 0.0),
+        jnp.where(occupied[:, None], params.shift, 0.0),
+        jnp.where(occupied[:, None, None], params.innovation, still),
+    )
     drawn = switching.draw_bin_by_bin(noise, laws, information(params, told), params.state[1:], initial, jumps)
     return jnp.concatenate([drawn[:1], drawn])
 

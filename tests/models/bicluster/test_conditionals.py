@@ -179,6 +179,22 @@ def test_states_are_drawn_as_the_list_of_all_paths_says(key):
     assert (np.abs(counts / MANY - probability) < 5 * error).all()
 
 
+def state_without_paths(inputs, key):
+    params, told = inputs
+    return trajectories.draw_bin_by_bin(params, told, key)
+
+
+def test_a_cluster_without_neurons_says_nothing_of_states(key):
+    """Its law may let a covariance grow until it has no root."""
+    params, data = case(5)
+    wild = params._replace(transition=params.transition.copy())
+    wild.transition[:, 2] = 1e30
+    with precision.double():
+        drawn = [draws(state_without_paths, key, on_device((p, told_of(5, data))), 50) for p in (params, wild)]
+    np.testing.assert_array_equal(*drawn)
+    assert 0 < np.mean(drawn[0]) < 1
+
+
 def weights_update(params, key):
     beta, jumps = states.draw_weights(model_of(), params, key)
     return params._replace(weights=beta, jumps=jumps)

@@ -115,6 +115,7 @@ GOOD = np.random.default_rng(0).poisson(2.0, (30, 4))
         (counts_of(GOOD[:9]), {}, "9 bins; at least 10"),
         (counts_of(GOOD), {"n_factors": 4}, "n_factors must be below the number of neurons"),
         (counts_of(GOOD), {"max_clusters": 5}, "max_clusters must be at most the number of neurons"),
+        (counts_of(np.tile(GOOD, 3)), {"n_factors": 8, "law_precision": 0.02}, "prior's laws of motion are stable"),
         (counts_of([GOOD, GOOD]), {}, "2 sequences"),
         (nl.Recording.of({"rate": GOOD.astype(float)}), {}, "0 signals are counts"),
         (nl.Recording.of({"rate": GOOD.astype(float)}), {"signal": "rate"}, "counts are needed"),
