@@ -73,18 +73,19 @@ def labels_with_clusters_of_another_law(params, data, key):
 
 @compiled(static=(0,))
 def told(update, key):
-    """Over chains that start from the prior: who is together, size and mean of paths."""
+    """Over chains that start from the prior: who is together, size of paths, how far their level moved."""
 
     def chain(key):
         key_start, key_run = jax.random.split(key)
         start = prior_draw(MODEL, key_start, NEURONS, BINS)
+        level = jnp.tanh(start.trajectories[start.label][..., 0]).mean()
 
         def step(params, number):
             params = update(params, unseen(), jax.random.fold_in(key_run, number))
             same = params.label[:, None] == params.label
             own = params.trajectories[params.label]
-            followed = jnp.tanh(own[..., 0]).mean()
-            return params, (same[np.triu_indices(NEURONS, 1)], jnp.log1p(own**2).mean(), followed)
+            moved = jnp.tanh(own[..., 0]).mean() - level
+            return params, (same[np.triu_indices(NEURONS, 1)], jnp.log1p(own**2).mean(), moved)
 
         return jax.lax.scan(step, start, jnp.arange(STEPS))[1]
 
@@ -94,10 +95,10 @@ def told(update, key):
 def scores(update, key) -> list[float]:
     """Differences from the exact law in standard errors over chains: pairs, one cluster, three, paths.
 
-    A path of the prior has mean 0.
+    The level of the paths is compared with that of each chain's start, which has the same law.
     """
     with precision.double():
-        together, squares, followed = map(np.asarray, told(update, key))
+        together, squares, moved = map(np.asarray, told(update, key))
         prior = np.asarray(prior_squares(jax.random.split(jax.random.fold_in(key, 1), 20_000)))
     law, pairs = exact_law(), list(itertools.combinations(range(NEURONS), 2))
     assert sum(law.values()) == pytest.approx(1.0)
@@ -110,7 +111,7 @@ def scores(update, key) -> list[float]:
     rows += [
         (all_in_one, at_one),
         (in_three, at_three),
-        (followed.mean(axis=1), 0.0),
+        (moved.mean(axis=1), 0.0),
         (squares.mean(axis=1), prior.mean()),
     ]
     extra = [0.0] * (len(rows) - 1) + [prior.var() / len(prior)]
