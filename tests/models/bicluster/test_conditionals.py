@@ -137,7 +137,7 @@ def laws_given(params, key):
 def test_laws_are_the_conjugate_posterior_without_what_grows(key):
     params, _ = case(4)
     with precision.double():
-        transition, shift, innovation = map(np.asarray, draws(laws_given, key, on_device(params), 1000))
+        transition, shift, innovation = map(np.asarray, draws(laws_given, key, on_device(params), 400))
     assert (np.abs(np.linalg.eigvals(transition)).max(axis=-1) < dynamics.LARGEST).all()
     rng = np.random.default_rng(0)
     for state, j in ((0, 0), (1, 1), (1, 2)):  # cluster 2 is empty: its laws are those of the prior

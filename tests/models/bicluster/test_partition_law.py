@@ -139,7 +139,7 @@ def test_the_partition_has_its_exact_law(key, update):
     assert max(map(abs, found)) < 4, found
 
 
-@pytest.mark.slow
+@pytest.mark.record
 @pytest.mark.parametrize("update", [births_without_their_evidence, labels_with_clusters_of_another_law])
 def test_births_from_another_law_are_seen(key, update):
     assert max(map(abs, scores(update, key))) > 6
