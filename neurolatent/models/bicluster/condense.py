@@ -97,7 +97,7 @@ def _evidence(
     """Log evidence of some neurons' counts with trajectories integrated out, and loadings by their Gaussians; nats."""
     mask = concerned[:, None].astype(told.weight.dtype)
     told = Gaussian(told.weight * mask, told.pull * mask)
-    seen, d = information(params, told), params.offset[:, None]
+    seen, d = information(params, told, jnp.arange(params.trajectories.shape[0])), params.offset[:, None]
     occupied = occupancy(params.label, params.trajectories.shape[0]) > 0
     drawn = draw_states(jnp.zeros_like(seen.shift), chain_of(dynamics_of(params), params.state), seen)
     total = jnp.where(occupied, drawn.log_normaliser, 0.0).sum()

@@ -5,27 +5,30 @@ Given the auxiliary variables the likelihood is Gaussian in the log rate, so tha
 are drawn forwards and backwards. The law of motion into a bin is always that of the bin's own state.
 """
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import chain_of, dynamics_of
+from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian
 from neurolatent.models.bicluster.params import BiclusterParams, design, occupancy
 from neurolatent.ops import small, switching
 from neurolatent.ops.kalman import Information
 from neurolatent.ops.kalman_draw import draw_states
 
+NARROW = 8  # clusters for which the narrowest program has room
 TINY = 1e-300  # a probability of a jump that counts as none
 
 
-def information(params: BiclusterParams, told: Gaussian) -> Information:
-    """What the counts of each bin say of the state of each cluster."""
+def information(params: BiclusterParams, told: Gaussian, places: Int[Array, " place"]) -> Information:
+    """What the counts of each bin say of the state of some clusters; 0 where a cluster has no neurons."""
     h = design(params.loadings)
-    bins, (neurons, size), clusters = told.weight.shape[1], h.shape, params.trajectories.shape[0]
-    member = (params.label[:, None] == jnp.arange(clusters)).astype(h.dtype)
+    bins, (neurons, size), clusters = told.weight.shape[1], h.shape, len(places)
+    member = (params.label[:, None] == places).astype(h.dtype)
     pairs = (member[:, :, None, None] * small.product(h[:, :, None], h[:, None, :])[:, None]).reshape(neurons, -1)
     single = (member[:, :, None] * h[:, None]).reshape(neurons, -1)
     pull = told.pull - told.weight * params.offset[:, None]
@@ -34,34 +37,64 @@ def information(params: BiclusterParams, told: Gaussian) -> Information:
     )
 
 
+def with_neurons(params: BiclusterParams, told: Gaussian, tell: Callable[[Dynamics, Information, Array], Array]) -> Any:
+    """What ``tell`` makes of laws, information and numbers of the clusters with neurons.
+
+    Widths of 8, 16, ... are compiled, and the smallest that suffices is taken. What is left over in it stands still:
+    the law of a cluster without neurons may let a covariance grow beyond all bounds.
+    """
+    clusters, size = params.trajectories.shape[0], params.trajectories.shape[-1]
+    occupied = occupancy(params.label, clusters) > 0
+    order = jnp.argsort(~occupied)
+    widths = [
+        *itertools.takewhile(lambda width: width < clusters, (NARROW * 2**n for n in itertools.count())),
+        clusters,
+    ]
+    zero, one = (value.astype(params.transition.dtype) for value in (jnp.zeros((size, size)), jnp.eye(size)))
+
+    def at(width: int) -> Callable[[], Array]:
+        def told_there() -> Array:
+            places = order[:width]
+            used = occupied[places][:, None]
+            laws = jax.tree.map(lambda part: part[:, places], dynamics_of(params))
+            still = Dynamics(
+                jnp.where(used[..., None], laws.transition, zero),
+                jnp.where(used, laws.shift, 0.0),
+                jnp.where(used[..., None], laws.innovation, one),
+            )
+            return tell(still, information(params, told, places), places)
+
+        return told_there
+
+    return jax.lax.switch(jnp.searchsorted(jnp.array(widths), occupied.sum()), [at(width) for width in widths])
+
+
 def draw_trajectories(
     params: BiclusterParams, told: Gaussian, key: PRNGKeyArray
 ) -> Float[Array, "cluster bin coordinate"]:
-    """The trajectories of all clusters; 0 where a cluster has no neurons, since its law may let it grow for ever."""
-    chain = chain_of(dynamics_of(params), params.state)
+    """The trajectories of all clusters; 0 where a cluster has no neurons."""
     clusters, bins, size = params.trajectories.shape
-    white = jax.random.normal(key, (bins, clusters, size), told.weight.dtype)
-    drawn = jnp.swapaxes(draw_states(white, chain, information(params, told)).states, 0, 1)
+
+    def draw(laws: Dynamics, seen: Information, places: Array) -> Array:
+        white = jax.random.normal(key, (bins, len(places), size), told.weight.dtype)
+        drawn = jnp.swapaxes(draw_states(white, chain_of(laws, params.state), seen).states, 0, 1)
+        return jnp.zeros((clusters, bins, size), white.dtype).at[places].set(drawn)
+
+    drawn = with_neurons(params, told, draw)
     return jnp.where((occupancy(params.label, clusters) > 0)[:, None, None], drawn, 0.0)
 
 
 def draw_bin_by_bin(params: BiclusterParams, told: Gaussian, key: PRNGKeyArray) -> Int[Array, " bin"]:
-    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it.
-
-    Clusters without neurons take no part: their laws may let a covariance grow beyond all bounds.
-    """
+    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it."""
     states, dtype = params.weights.shape[0], told.weight.dtype
     noise = jax.random.gumbel(key, (len(params.state) - 1, states), dtype)
     initial = jnp.full(states, -jnp.log(jnp.asarray(float(states), dtype)))
     jumps = jnp.log(jnp.maximum(params.jumps, TINY))
-    occupied = occupancy(params.label, params.trajectories.shape[0]) > 0
-    still = jnp.eye(params.innovation.shape[-1], dtype=dtype)
-    laws = switching.Laws(
-        jnp.where(occupied[:, None, None], params.transition, 0.0),
-        jnp.where(occupied[:, None], params.shift, 0.0),
-        jnp.where(occupied[:, None, None], params.innovation, still),
-    )
-    drawn = switching.draw_bin_by_bin(noise, laws, information(params, told), params.state[1:], initial, jumps)
+
+    def draw(laws: Dynamics, seen: Information, _: Array) -> Array:
+        return switching.draw_bin_by_bin(noise, switching.Laws(*laws), seen, params.state[1:], initial, jumps)
+
+    drawn = with_neurons(params, told, draw)
     return jnp.concatenate([drawn[:1], drawn])
 
 
