@@ -53,7 +53,7 @@ def run(settings: Gibbs, model: HasGibbs, data: Data, key: PRNGKeyArray, *, opti
 @compiled(static=(0, 1))
 def _empty(model: HasGibbs, settings: Gibbs, start: Any, data: Data, key: PRNGKeyArray) -> ChainState:
     """A chain that has drawn nothing."""
-    told = jax.eval_shape(lambda: model.gibbs_sweep(start, data, key, jnp.zeros((), bool))[1])
+    told = jax.eval_shape(lambda: model.gibbs_sweep(start, data, key, jnp.zeros(()))[1])
     kept = jax.eval_shape(lambda: model.gibbs_kept(start))
     buffers = jax.tree.map(lambda leaf: jnp.zeros((settings.keep, *leaf.shape), leaf.dtype), kept)
     statistics = {name: jnp.zeros(settings.draws, leaf.dtype) for name, leaf in told.items()}
@@ -67,7 +67,7 @@ def _advance(model: HasGibbs, settings: Gibbs, chain: ChainState, data: Data, n:
 
     def step(chain: ChainState) -> ChainState:
         key = jax.random.fold_in(chain.key, chain.taken)
-        settling = chain.taken < settings.settling * settings.warmup
+        settling = jnp.maximum(0.0, 1 - chain.taken / max(settings.settling * settings.warmup, 1e-9))
         now, told = model.gibbs_sweep(chain.now, data, key, settling)
         place = chain.taken - settings.warmup
         row = jnp.where(place >= 0, place, settings.draws)  # beyond the end: dropped

@@ -246,7 +246,8 @@ class HasGibbs(Protocol):
         """The next draw, and single numbers by name, ``log_joint`` among them.
 
         Args:
-            settling: True in the first part of the warm-up, where moves need not leave the posterior as it is.
+            settling: Falls from 1 to 0 in the first part of the warm-up, where moves need not leave the posterior as
+                it is, and is 0 after it.
         """
         ...
 

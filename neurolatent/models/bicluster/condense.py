@@ -21,22 +21,32 @@ from neurolatent.models.bicluster.trajectories import information
 from neurolatent.ops.kalman_draw import draw_states
 
 SHARE = 0.5  # of the sweeps in which a merge is tried; ours
+STATES = 3  # for whose laws a cluster pays; ours
 SETTLE = 10  # draws that a merged cluster is given; ours
 
 
-def condensed(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
-    """The draw after a merge of two clusters was tried, in every second sweep or so."""
+def condensed(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Float[Array, ""]
+) -> BiclusterParams:
+    """The draw after a merge of two clusters was tried, in every second sweep or so.
+
+    Args:
+        settling: From 1 at the first sweep to 0 at the last: what laws cost is counted by and by, since trajectories
+            that have not found their shape yet look alike.
+    """
     key_coin, key_merge = jax.random.split(key)
     former = params.dispersion
     if model.family == "poisson":
         params = params._replace(dispersion=jnp.full_like(former, model.proposal_dispersion))
     several = (occupancy(params.label, params.trajectories.shape[0]) > 0).sum() > 1
     tries = (jax.random.uniform(key_coin) < SHARE) & several
-    merged = jax.lax.cond(tries, lambda: _merged(model, params, data, key_merge), lambda: params)
+    merged = jax.lax.cond(tries, lambda: _merged(model, params, data, key_merge, 1 - settling), lambda: params)
     return merged._replace(dispersion=former)
 
 
-def _merged(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray) -> BiclusterParams:
+def _merged(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, counted: Float[Array, ""] | float
+) -> BiclusterParams:
     """A cluster at random in the one that suits its neurons best, if the evidence says so.
 
     Auxiliary variables of one arrangement favour it; so the merged one is first given a few draws of its own, and the
@@ -56,12 +66,12 @@ def _merged(model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGK
 
     found = jax.lax.map(evidence, jnp.arange(4)).reshape(2, 2)
     change = of_partition(model, tried) - of_partition(model, params) + (found[:, 1] - found[:, 0]).mean()
-    change = change + _cost_of_laws(params)
+    change = change + counted * _cost_of_laws(params)
     return jax.tree.map(lambda a, b: jnp.where(change > 0, a, b), tried, params)
 
 
 def _cost_of_laws(params: BiclusterParams) -> Float[Array, ""]:
-    """What the laws of one cluster cost, nats: coefficients, shift and innovation, as if there were two states."""
+    """What the laws of one cluster cost, nats: coefficients, shift and innovation in ``STATES`` states."""
     _, bins, size = params.trajectories.shape
     return (
         2 * 0.5 * (size * (size + 1) + size * (size + 1) / 2) * jnp.log(jnp.asarray(float(bins), params.offset.dtype))

@@ -48,7 +48,7 @@ class BiclusterKernel(MCMCKernel):
         """The next draw."""
         data = BiclusterData(*(jnp.asarray(leaf) for leaf in model_args[0]))
         key, key_sweep = jax.random.split(state.rng_key)
-        params, _ = self.model.gibbs_sweep(BiclusterParams(**state.draw), data, key_sweep, jnp.zeros((), bool))
+        params, _ = self.model.gibbs_sweep(BiclusterParams(**state.draw), data, key_sweep, jnp.zeros(()))
         return KernelState(params._asdict(), key)
 
     def postprocess_fn(self, model_args: tuple, model_kwargs: dict) -> Any:

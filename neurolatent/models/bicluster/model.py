@@ -114,8 +114,8 @@ class BiClustering:
     ) -> tuple[BiclusterParams, dict[str, Array]]:
         """The next draw, and single numbers of it and of what became of its proposals."""
         key_sweep, key_merge = jax.random.split(key)
-        params, moves = sweep(self, params, data, key_sweep, held=settling)
-        params = jax.lax.cond(settling, lambda: condensed(self, params, data, key_merge), lambda: params)
+        params, moves = sweep(self, params, data, key_sweep, held=settling > 0)
+        params = jax.lax.cond(settling > 0, lambda: condensed(self, params, data, key_merge, settling), lambda: params)
         told = {f"moved_{name}": value for name, value in moves._asdict().items()}
         return params, {**statistics(self, params, data), **told}
 

@@ -66,7 +66,7 @@ def test_started_at_the_truth_it_stays(data):
 
 @compiled()
 def merged(params: BiclusterParams, data, key) -> BiclusterParams:
-    return condense._merged(MODEL, params, data, key)
+    return condense._merged(MODEL, params, data, key, 1.0)
 
 
 @pytest.mark.slow
