@@ -63,11 +63,11 @@ def _empty(model: HasGibbs, settings: Gibbs, start: Any, data: Data, key: PRNGKe
 @compiled(static=(0, 1))
 def _advance(model: HasGibbs, settings: Gibbs, chain: ChainState, data: Data, n: Array | int) -> ChainState:
     """So many sweeps more of one chain; what comes after the warm-up is written at its place."""
-    end = jnp.minimum(chain.taken + n, settings.warmup + settings.draws)
+    end, span = jnp.minimum(chain.taken + n, settings.warmup + settings.draws), settings.settling * settings.warmup
 
     def step(chain: ChainState) -> ChainState:
         key = jax.random.fold_in(chain.key, chain.taken)
-        settling = jnp.maximum(0.0, 1 - chain.taken / max(settings.settling * settings.warmup, 1e-9))
+        settling = jnp.maximum(0.0, 1 - chain.taken / span) if span else jnp.zeros(())
         now, told = model.gibbs_sweep(chain.now, data, key, settling)
         place = chain.taken - settings.warmup
         row = jnp.where(place >= 0, place, settings.draws)  # beyond the end: dropped
