@@ -22,8 +22,8 @@ of the fit in them.) Of an observation's 50 iterations each goes ten steps there
 which is 35 of about 60 us. Unrolling these loops was no faster and took twice as long to compile.
 
 With nothing else running, one run each, milliseconds of the wall on two cores and, held to one, in brackets: an epoch
-of the arm 21.1 (23.0), an observation 9.0 (3.6), an epoch of the twelve networks 2.47 (1.86). Threads cost an observation
-more than they bring: a stream is best held to one core.
+of the arm 21.1 (23.0), an observation 9.0 (3.6), an epoch of the twelve networks 2.47 (1.86). Threads cost an
+observation more than they bring: a stream is best held to one core.
 """
 
 import argparse
