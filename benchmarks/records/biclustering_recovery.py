@@ -1,8 +1,8 @@
 """Does the bi-clustering's sampler find clusters and states of simulated counts from its own starts, on several draws?
 
 The simulation of the paper (Wei, 2023, section 4): 30 neurons in three clusters, 500 bins, two states that alternate.
-Four chains each, as in models/biclustering_sim.toml. `law_precision` and the starts were chosen on draws 100 and 101,
-which are not among these.
+Four chains each, as in models/biclustering_sim.toml. `law_precision` was chosen on draw 100, which is not
+among these; moves and merges were tried on draws 0, 1 and 101 while they were made.
 
 Writes, beside this script, biclustering_recovery.json, after each draw what is known so far.
 

@@ -21,7 +21,7 @@ from neurolatent.models.bicluster.trajectories import information
 from neurolatent.ops.kalman_draw import draw_states
 
 SHARE = 0.5  # of the sweeps in which a merge is tried; ours
-STATES = 3  # for whose laws a cluster pays; ours
+STATES = 2  # for whose laws a cluster pays; ours
 SETTLE = 10  # draws that a merged cluster is given; ours
 
 
@@ -73,9 +73,8 @@ def _merged(
 def _cost_of_laws(params: BiclusterParams) -> Float[Array, ""]:
     """What the laws of one cluster cost, nats: coefficients, shift and innovation in ``STATES`` states."""
     _, bins, size = params.trajectories.shape
-    return (
-        2 * 0.5 * (size * (size + 1) + size * (size + 1) / 2) * jnp.log(jnp.asarray(float(bins), params.offset.dtype))
-    )
+    numbers = size * (size + 1) + size * (size + 1) / 2
+    return STATES * 0.5 * numbers * jnp.log(jnp.asarray(float(bins), params.offset.dtype))
 
 
 def _at(stacked: BiclusterParams, number: Array) -> BiclusterParams:
