@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 ONE_ROUND = 4096  # numbers up to which every round proposes for all of them; ours
-LEFT = 8  # one in so many has a place in the later rounds; more are few (5 %) and wait for the next one
+LEFT = 16  # one in so many has a place in the later rounds; should more be refused, they wait for the next one
 
 
 def standard_gamma(key: PRNGKeyArray, shape: Float[Array, "*size"]) -> Float[Array, "*size"]:
@@ -23,8 +23,10 @@ def standard_gamma(key: PRNGKeyArray, shape: Float[Array, "*size"]) -> Float[Arr
     if flat.size == 0:
         return shape
     raised = jnp.where(flat < 1, flat + 1, flat)
-    drawn, accepted = _propose(key_first, raised)
-    drawn = _later_rounds(key_later, raised, drawn, accepted)
+    if flat.size <= ONE_ROUND:
+        drawn = _until_accepted(key_first, raised, jnp.ones(flat.shape, bool))
+    else:
+        drawn = _later_rounds(key_later, raised, *_propose(key_first, raised))
 
     def lowered() -> Array:
         least = jnp.finfo(flat.dtype).tiny
@@ -49,18 +51,29 @@ def _propose(key: PRNGKeyArray, shape: Float[Array, " size"]) -> tuple[Float[Arr
 def _later_rounds(
     key: PRNGKeyArray, shape: Float[Array, " size"], drawn: Float[Array, " size"], accepted: Bool[Array, " size"]
 ) -> Float[Array, " size"]:
-    """The draws with those that were refused made anew, until none is."""
+    """The draws with those that were refused made anew: gathered once, as many as there is room for, and redrawn."""
     count = shape.size
-    places = count if count <= ONE_ROUND else count // LEFT
-
-    def go_on(carry: tuple[Array, Array, Array]) -> Array:
-        return ~carry[1].all()
+    places = count // LEFT
 
     def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         drawn, accepted, number = carry
         (where,) = jnp.nonzero(~accepted, size=places, fill_value=count)
-        anew, good = _propose(jax.random.fold_in(key, number), shape.at[where].get(mode="clip"))
-        drawn = drawn.at[where].set(anew, mode="drop")
-        return drawn, accepted.at[where].set(good, mode="drop"), number + 1
+        anew = _until_accepted(jax.random.fold_in(key, number), shape.at[where].get(mode="clip"), where < count)
+        return drawn.at[where].set(anew, mode="drop"), accepted.at[where].set(True, mode="drop"), number + 1
 
-    return jax.lax.while_loop(go_on, again, (drawn, accepted, jnp.zeros((), jnp.uint32)))[0]
+    start = (drawn, accepted, jnp.zeros((), jnp.uint32))
+    return jax.lax.while_loop(lambda carry: ~carry[1].all(), again, start)[0]
+
+
+def _until_accepted(
+    key: PRNGKeyArray, shape: Float[Array, " size"], wanted: Bool[Array, " size"]
+) -> Float[Array, " size"]:
+    """Draws of those that are wanted."""
+
+    def again(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        drawn, accepted, number = carry
+        anew, good = _propose(jax.random.fold_in(key, number), shape)
+        return jnp.where(accepted, drawn, anew), accepted | good, number + 1
+
+    start = (jnp.ones_like(shape), ~wanted, jnp.zeros((), jnp.uint32))
+    return jax.lax.while_loop(lambda carry: ~carry[1].all(), again, start)[0]

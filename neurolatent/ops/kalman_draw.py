@@ -20,8 +20,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from neurolatent.ops import small
 from neurolatent.ops.kalman import Information
-from neurolatent.ops.small import applied, cholesky, lower_inverse, product, transposed
+from neurolatent.ops.small import Entry, Matrix, Vector
 
 
 class Chain(NamedTuple):
@@ -41,65 +42,96 @@ class Drawn(NamedTuple):
     log_normaliser: Float[Array, "*batch"]  # log of the mean of g under the chain, nats
 
 
-class Filtered(NamedTuple):
-    """A belief after a bin, or one for each bin."""
+class Belief(NamedTuple):
+    """A belief after a bin."""
 
-    mean: Float[Array, "*batch latent"]  # given the bins up to this one
-    root: Float[Array, "*batch latent latent"]  # of its covariance: root root^T
-    log_gain: Float[Array, "*batch"]  # log of the mean of the bin's factor under the belief before it
+    mean: Vector
+    root: Matrix  # of its covariance: root root^T
+    log_gain: Entry  # log of the mean of the bin's factor under the belief before it
+
+
+class Filtered(NamedTuple):
+    """The same in arrays, of one bin or of all."""
+
+    mean: Float[Array, "..."]  # (time,) latent, batch
+    root: Float[Array, "..."]  # (time,) latent, latent, batch
+    log_gain: Float[Array, "..."]  # (time,) batch
 
 
 def draw_states(white: Float[Array, "time *batch latent"], chain: Chain, seen: Information) -> Drawn:
     """States from standard normal numbers ``white``: all batches share ``time``, and no batch knows of another."""
     passed = _forward(chain, seen)
-    mean, root = passed.mean[:-1], passed.root[:-1]
-    weighted = product(transposed(chain.transition), chain.innovation)
-    inner = product(product(transposed(root), product(weighted, chain.transition)), root)
-    spread = product(root, transposed(lower_inverse(cholesky(_and_one(inner)))))  # S_t^(1/2)
-    gain = product(product(spread, transposed(spread)), weighted)
-    fixed = mean - applied(gain, chain.shift + applied(chain.transition, mean)) + applied(spread, white[:-1])
+    return Drawn(draw_backward(white, chain, passed), passed.log_gain.sum(axis=0))
+
+
+def draw_backward(
+    white: Float[Array, "time *batch latent"], chain: Chain, passed: Filtered
+) -> Float[Array, "time *batch latent"]:
+    """States given the beliefs of the filter after all bins."""
+    white = jnp.moveaxis(white, -1, 1)
+    mean, root = small.parts(passed.mean[:-1], 1), small.entries(passed.root[:-1], 1)
+    transition, innovation = small.entries(chain.transition), small.entries(chain.innovation)
+    inner = small.congruent(root, small.congruent(transition, innovation))
+    inverse = small.lower_inverse(small.cholesky(small.with_one(inner)))
+    spread = small.product(root, small.transposed(inverse))  # S_t^(1/2)
+    gain = small.product(small.gram(spread), small.product(small.transposed(transition), innovation))
+    ahead = small.sums(small.parts(chain.shift), small.applied(transition, mean))
+    fixed = small.sums(mean, small.applied(spread, small.parts(white[:-1], 1)))
+    fixed = small.sums(fixed, small.applied(gain, ahead), -1.0)
 
     def backward(following: Array, bin_: tuple[Array, Array]) -> tuple[Array, Array]:
         fixed, gain = bin_
-        states = fixed + applied(gain, following)
+        states = fixed + (gain * following[None]).sum(axis=1)
         return states, states
 
-    last = passed.mean[-1] + applied(passed.root[-1], white[-1])
-    _, states = jax.lax.scan(backward, last, (fixed, gain), reverse=True)
-    return Drawn(jnp.concatenate([states, last[None]]), passed.log_gain.sum(axis=0))
+    last = passed.mean[-1] + (passed.root[-1] * white[-1][None]).sum(axis=1)
+    _, states = jax.lax.scan(backward, last, (small.from_parts(fixed, 1), small.from_entries(gain, 1)), reverse=True)
+    return jnp.moveaxis(jnp.concatenate([states, last[None]]), 1, -1)
 
 
 def _forward(chain: Chain, seen: Information) -> Filtered:
     """The filter."""
-    root = transposed(lower_inverse(cholesky(jnp.concatenate([chain.precision[None], chain.innovation]))))
-    noise = product(root, transposed(root))
-    first = Information(seen.precision[0], seen.shift[0])
-    start = updated(chain.mean, noise[0], first)
+    said = Information(jnp.moveaxis(seen.precision, (-2, -1), (1, 2)), jnp.moveaxis(seen.shift, -1, 1))
+    noise, mean = small.inverse(small.entries(chain.precision)), small.parts(chain.mean)
+    begin = filtered(updated(mean, noise, Information(said.precision[0], said.shift[0])))
 
-    def step(carry: Filtered, bin_: tuple[Array, Array, Array, Information]) -> tuple[Filtered, Filtered]:
-        transition, shift, noise, said = bin_
-        moved = product(transition, carry.root)
-        after = updated(applied(transition, carry.mean) + shift, product(moved, transposed(moved)) + noise, said)
-        return after, after
+    def step(carry: tuple[Array, Array], bin_: tuple[Array, ...]) -> tuple[tuple[Array, Array], Filtered]:
+        transition, shift, noise, precision, pull = bin_
+        mean, cov = moved(*carry, transition, shift, noise)
+        after = filtered(updated(mean, cov, Information(precision, pull)))
+        return (after.mean, after.root), after
 
-    rest = Information(seen.precision[1:], seen.shift[1:])
-    _, passed = jax.lax.scan(step, start, (chain.transition, chain.shift, noise[1:], rest))
-    return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), start, passed)
-
-
-def updated(
-    mean: Float[Array, "*batch latent"], cov: Float[Array, "*batch latent latent"], said: Information
-) -> Filtered:
-    """The belief after a bin, and the log of the mean of its factor under the belief before it."""
-    lower = cholesky(cov)
-    inverse = lower_inverse(cholesky(_and_one(product(product(transposed(lower), said.precision), lower))))
-    root = product(lower, transposed(inverse))
-    surprise = said.shift - applied(said.precision, mean)
-    half = applied(transposed(root), surprise)
-    log_gain = 0.5 * ((said.shift + surprise) * mean).sum(axis=-1) + 0.5 * (half**2).sum(axis=-1)
-    log_gain = log_gain + jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1)
-    return Filtered(mean + applied(root, half), root, log_gain)
+    transition, shift = jnp.moveaxis(chain.transition, (-2, -1), (1, 2)), jnp.moveaxis(chain.shift, -1, 1)
+    noise = small.from_entries(small.inverse(small.entries(chain.innovation)), 1)
+    rest = (transition, shift, noise, said.precision[1:], said.shift[1:])
+    _, passed = jax.lax.scan(step, (begin.mean, begin.root), rest)
+    return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), begin, passed)
 
 
-def _and_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
-    return 0.5 * (matrix + transposed(matrix)) + jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+def moved(
+    mean: Float[Array, "latent *#batch"],
+    root: Float[Array, "latent latent *#batch"],
+    transition: Float[Array, "latent latent *#batch"],
+    shift: Float[Array, "latent *#batch"],
+    noise: Float[Array, "latent latent *#batch"],
+) -> tuple[Vector, Matrix]:
+    """Mean and covariance one step on; batches are broadcast."""
+    law = small.entries(transition, 0)
+    onward = small.gram(small.product(law, small.entries(root, 0)))
+    return small.sums(small.applied(law, list(mean)), list(shift)), small.added(onward, small.entries(noise, 0))
+
+
+def updated(mean: Vector, cov: Matrix, said: Information) -> Belief:
+    """The belief after a bin, of which ``said`` tells with the axes of a vector or a matrix first."""
+    lower, precision, pull = small.cholesky(cov).lower, small.entries(said.precision, 0), list(said.shift)
+    inner = small.cholesky(small.with_one(small.congruent(lower, precision)))
+    root = small.product(lower, small.transposed(small.lower_inverse(inner)))
+    surprise = small.sums(pull, small.applied(precision, mean), -1.0)
+    half = small.applied(small.transposed(root), surprise)
+    both = small.dot(small.sums(pull, surprise), mean) + small.dot(half, half)
+    return Belief(small.sums(mean, small.applied(root, half)), root, 0.5 * both - small.log_diagonal(inner))
+
+
+def filtered(belief: Belief) -> Filtered:
+    """The belief in arrays, the axes of a vector or a matrix first."""
+    return Filtered(small.from_parts(belief.mean, 0), small.from_entries(belief.root, 0), belief.log_gain)

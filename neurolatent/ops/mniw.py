@@ -8,6 +8,7 @@ with :math:`W` (features x regressors), :math:`K_0` a precision over regressors.
 Reference: Murphy (2012), Machine Learning, section 7.6 for the conjugate update; the formulas stand in the docstrings.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -153,12 +154,13 @@ def posterior(moments: Moments, squares: Float[Array, "*batch features features"
     """
     dtype = moments.zz.dtype
     precision, scale = jnp.asarray(prior.precision, dtype), jnp.asarray(prior.scale, dtype)
-    inverse = small.lower_inverse(small.cholesky(moments.zz + precision))
-    white = small.product(moments.yz, small.transposed(inverse))  # of features on whitened regressors
-    scatter = scale + squares - small.product(white, small.transposed(white))
-    mean = jnp.asarray(prior.mean, dtype) + small.product(white, inverse)
-    root = small.cholesky(0.5 * (scatter + small.transposed(scatter)))
-    return Posterior(mean, small.transposed(inverse), prior.freedom + moments.weight, root)
+    inverse = small.lower_inverse(small.cholesky(small.entries(moments.zz + precision)))
+    white = small.product(small.entries(moments.yz), small.transposed(inverse))  # of features on whitened regressors
+    explained = small.gram(white)
+    left = small.added(small.entries(scale + squares), explained, -1.0)
+    mean = jnp.asarray(prior.mean, dtype) + small.from_entries(small.product(white, inverse))
+    root, spread = small.from_entries(small.cholesky(left).lower), small.from_entries(small.transposed(inverse))
+    return Posterior(mean, spread, prior.freedom + moments.weight, root)
 
 
 def draw_posterior(
@@ -169,16 +171,20 @@ def draw_posterior(
     Its diagonal holds roots of chi-squares with :math:`\nu, \nu - 1, ...` degrees of freedom, normals stand below it
     (Bartlett, 1933); then :math:`W = M + L B^{-T} E R^T`.
     """
-    key_square, key_below, key_mean = jax.random.split(key, 3)
-    features, dtype = of.root.shape[-1], of.root.dtype
+    key_square, key_normal = jax.random.split(key)
+    (features, regressors), dtype = of.mean.shape[-2:], of.root.dtype
+    below = features * (features - 1) // 2
     half = 0.5 * (of.freedom[..., None] - jnp.arange(features, dtype=dtype))
     diagonal = jnp.sqrt(2 * standard_gamma(key_square, half))
-    below = jnp.tril(jax.random.normal(key_below, of.root.shape, dtype), -1)
-    bartlett = below + diagonal[..., None] * jnp.eye(features, dtype=dtype)
-    root = small.product(of.root, small.transposed(small.lower_inverse(bartlett)))
-    white = jax.random.normal(key_mean, of.mean.shape, dtype)
-    moved = small.product(small.product(root, white), small.transposed(of.spread))
-    return of.mean + moved, small.product(root, small.transposed(root))
+    normal = iter(jax.random.normal(key_normal, (below + features * regressors, *of.freedom.shape), dtype))
+    bartlett = [[0] * features for _ in range(features)]
+    for i, entry in enumerate(small.parts(diagonal)):
+        bartlett[i][: i + 1] = [*itertools.islice(normal, i), entry]
+    lower, spread = small.root_of(small.entries(of.root)).lower, small.entries(of.spread)
+    root = small.product(lower, small.transposed(small.lower_inverse(small.root_of(bartlett))))
+    white = [list(itertools.islice(normal, regressors)) for _ in range(features)]
+    moved = small.product(small.product(root, white), small.transposed(spread))
+    return of.mean + small.from_entries(moved), small.from_entries(small.gram(root))
 
 
 def log_marginal(of: Posterior, prior: Family) -> Float[Array, "*batch"]:

@@ -50,7 +50,7 @@ def swept(case, key, start):
 
     def one(key, state):
         noise = jax.random.gumbel(key, (TIME - 1, STATES), jnp.zeros(()).dtype)
-        return draw_bin_by_bin(noise, case[0], case[1], state, *case[2:])
+        return draw_bin_by_bin(noise, case[0], case[1], state, *case[2:])[0]
 
     return jax.vmap(one)(jax.random.split(key, len(start)), start)
 

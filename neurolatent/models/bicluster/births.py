@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, draw_prior, dynamics_of
+from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, dynamics_of
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
 from neurolatent.ops.kalman import Information
@@ -37,13 +37,18 @@ class _Alone(NamedTuple):
 
 
 def births(
-    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+    model: Any, params: BiclusterParams, data: BiclusterData, spare: Dynamics, key: PRNGKeyArray
 ) -> tuple[BiclusterParams, Float[Array, ""]]:
-    """So many tries as the model says, each for a neuron at random, and how many were accepted."""
+    """So many tries as the model says, each for a neuron at random, and how many were accepted.
+
+    Args:
+        spare: Fresh laws of motion of the prior for each try: (try, state, 1, ...).
+    """
 
     def one(number: Array, carry: tuple[BiclusterParams, Array]) -> tuple[BiclusterParams, Array]:
         params, accepted = carry
-        anew, taken = _try(model, params, data, jax.random.fold_in(key, number))
+        laws = jax.tree.map(lambda part: part[number], spare)
+        anew, taken = _try(model, params, data, laws, jax.random.fold_in(key, number))
         return anew, accepted + taken
 
     if model.births == 0:
@@ -52,7 +57,7 @@ def births(
 
 
 def _try(
-    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+    model: Any, params: BiclusterParams, data: BiclusterData, fresh: Dynamics, key: PRNGKeyArray
 ) -> tuple[BiclusterParams, Float[Array, ""]]:
     """A birth, or a death where the neuron is alone: it by itself against it in a cluster of others."""
     key_neuron, key_alone, key_target, key_loadings, key_accept = jax.random.split(key, 5)
@@ -62,7 +67,7 @@ def _try(
     is_alone, others = sizes[own] == 1, sizes.at[own].add(-1)
     t = (others > 0).sum()
     single = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1), data)
-    alone = _alone(model, params, single, own, is_alone, key_alone)
+    alone = _alone(params, single, fresh, own, is_alone, key_alone)
     weight = jnp.where(others > 0, jnp.log(others + model.concentration), -jnp.inf)
     target = jnp.where(is_alone, jax.random.categorical(key_target, weight), own)
     paths = jnp.stack([alone.path, params.trajectories[target]])
@@ -91,15 +96,13 @@ def _born(params: BiclusterParams, i: Array, alone: _Alone, slot: Array, loading
 
 
 def _alone(
-    model: Any, params: BiclusterParams, single: BiclusterData, own: Array, is_alone: Array, key: PRNGKeyArray
+    params: BiclusterParams, single: BiclusterData, fresh: Dynamics, own: Array, is_alone: Array, key: PRNGKeyArray
 ) -> _Alone:
     """What the neuron by itself has, or would have."""
-    key_laws, key_path = jax.random.split(key)
-    states, _, size = params.shift.shape
-    fresh = draw_prior(model, key_laws, (states, 1), size, params.offset.dtype)
+    size = params.shift.shape[-1]
     mine = Dynamics(*(jax.lax.dynamic_slice_in_dim(part, own, 1, axis=1) for part in dynamics_of(params)))
     laws = jax.tree.map(lambda a, b: jnp.where(is_alone, a, b), mine, fresh)
-    white = jax.random.normal(key_path, (len(params.state), 1, size), params.offset.dtype)
+    white = jax.random.normal(key, (len(params.state), 1, size), params.offset.dtype)
     drawn = draw_states(white, chain_of(laws, params.state), _pull(single, size))
     path = jnp.where(is_alone, params.trajectories[own], drawn.states[:, 0])
     level, worth = single.level[0], single.worth[0]

@@ -25,7 +25,7 @@ from neurolatent.ops import mniw, small
 from neurolatent.ops.kalman_draw import Chain
 
 TRIES = 200
-FEWEST = 64  # draws of the prior at once
+AT_ONCE = 256  # draws of the prior; ours
 LARGEST = 1.02  # spectral radius: ours
 
 
@@ -56,27 +56,34 @@ def moments_of(
     moved = trajectories[:, 1:] - before
     both = jnp.where(occupied[:, None, None], jnp.concatenate([moved, regressors], axis=-1), 0.0)
     size, clusters = moved.shape[-1], len(occupied)
-    pairs = small.product(both[..., :, None], both[..., None, :]).reshape(clusters, len(into), -1)
+    pairs = (both[..., :, None] * both[..., None, :]).reshape(clusters, len(into), -1)
     sums = jnp.einsum("tl,jtm->ljm", into, pairs).reshape(states, clusters, 2 * size + 1, 2 * size + 1)
     weight = into.sum(axis=0)[:, None] * occupied
     return mniw.Moments(weight, sums[..., size:, size:], sums[..., :size, size:]), sums[..., :size, :size]
 
 
-def draw_dynamics(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> tuple[BiclusterParams, Array]:
-    """Laws of all states and clusters given trajectories and states; from the prior where nothing tells of them.
+def draw_dynamics(
+    model: Any, params: BiclusterParams, active: Bool[Array, " cluster"], key: PRNGKeyArray
+) -> tuple[BiclusterParams, Dynamics, Float[Array, ""]]:
+    """Laws of all states and active clusters given trajectories and states; from the prior where nothing tells of them.
 
     Returns:
-        The draw, and the number of laws that found no stable one.
+        The draw, laws of the prior for each try to give a neuron a cluster of its own (try, state, 1), and the number
+        of laws that found no stable one.
     """
     key_told, key_prior = jax.random.split(key)
-    occupied = occupancy(params.label, params.trajectories.shape[0]) > 0
-    moments, squares = moments_of(params.trajectories, params.state, occupied, params.transition.shape[0])
-    of = mniw.posterior(moments, squares, prior_family(model, params.trajectories.shape[-1]))
+    (states, clusters, size), dtype = params.shift.shape, params.offset.dtype
+    occupied = occupancy(params.label, clusters) > 0
+    moments, squares = moments_of(params.trajectories, params.state, occupied, states)
+    of = mniw.posterior(moments, squares, prior_family(model, size))
     former, is_told = dynamics_of(params), moments.weight > 0
     told, left = _draw_told(model, key_told, of, former, is_told)
-    prior = draw_prior(model, key_prior, is_told.shape, params.trajectories.shape[-1], params.offset.dtype)
-    drawn = jax.tree.map(lambda a, b: _where(is_told, a, b), told, prior)
-    return params._replace(**drawn._asdict()), left.sum().astype(params.offset.dtype)
+    spare, untold = model.births * states, ~is_told & active
+    pool = draw_prior(model, key_prior, spare + states * clusters, size, dtype, wanted=spare + untold.sum())
+    place = spare + (jnp.cumsum(untold) - 1).reshape(untold.shape)
+    drawn = jax.tree.map(lambda a, b: _where(untold, a[place], b), pool, told)
+    single = jax.tree.map(lambda part: part[:spare].reshape(model.births, states, 1, *part.shape[1:]), pool)
+    return params._replace(**drawn._asdict()), single, left.sum().astype(dtype)
 
 
 def dynamics_of(params: BiclusterParams) -> Dynamics:
@@ -92,31 +99,34 @@ def _draw_told(
     def again(carry: tuple[Dynamics, Array, Array]) -> tuple[Dynamics, Array, Array]:
         kept, left, number = carry
         anew = _laws(jax.random.fold_in(key, number), of)
-        good = left & (small.is_within_radius(anew.transition, LARGEST) | (not model.stable))
+        good = left & _is_stable(model, anew)
         return jax.tree.map(lambda a, b: _where(good, a, b), anew, kept), left & ~good, number + 1
 
     start = (former, is_told, jnp.zeros((), jnp.uint32))
     return jax.lax.while_loop(lambda carry: carry[1].any() & (carry[2] < TRIES), again, start)[:2]
 
 
-def draw_prior(model: Any, key: PRNGKeyArray, shape: tuple[int, ...], size: int, dtype: Any) -> Dynamics:
-    """Laws from the prior: of many draws at once the stable ones, in order, until there are enough."""
-    wanted = int(np.prod(shape))
-    count = max(wanted, FEWEST)
-    of = _without_data(model, count, size, dtype)
+def draw_prior(
+    model: Any, key: PRNGKeyArray, count: int, size: int, dtype: Any, *, wanted: Int[Array, ""] | int | None = None
+) -> Dynamics:
+    """Laws from the prior: of many draws at once the stable ones, in order, until there are enough.
+
+    Args:
+        wanted: The first so many of the ``count`` laws must be there; None wants all of them.
+    """
+    wanted, of = count if wanted is None else wanted, _without_data(model, AT_ONCE, size, dtype)
 
     def again(carry: tuple[Dynamics, Array, Array]) -> tuple[Dynamics, Array, Array]:
         kept, found, number = carry
         anew = _laws(jax.random.fold_in(key, number), of)
-        good = small.is_within_radius(anew.transition, LARGEST) | (not model.stable)
-        place = jnp.where(good, found + jnp.cumsum(good) - 1, wanted)  # beyond the end: dropped
+        good = _is_stable(model, anew)
+        place = jnp.where(good, found + jnp.cumsum(good) - 1, count)  # beyond the end: dropped
         kept = jax.tree.map(lambda a, b: a.at[place].set(b, mode="drop"), kept, anew)
         return kept, found + good.sum(), number + 1
 
-    nothing = Dynamics(*(jnp.zeros((wanted, *(size,) * axes), dtype) for axes in (2, 1, 2)))
+    nothing = Dynamics(*(jnp.zeros((count, *(size,) * axes), dtype) for axes in (2, 1, 2)))
     start = (nothing, jnp.zeros((), int), jnp.zeros((), jnp.uint32))
-    flat = jax.lax.while_loop(lambda carry: carry[1] < wanted, again, start)[0]
-    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), flat)
+    return jax.lax.while_loop(lambda carry: carry[1] < wanted, again, start)[0]
 
 
 def stable_share(model: Any) -> float:
@@ -143,14 +153,17 @@ def _laws(key: PRNGKeyArray, of: mniw.Posterior) -> Dynamics:
     return Dynamics(both[..., :-1], both[..., -1], innovation)
 
 
+def _is_stable(model: Any, laws: Dynamics) -> Bool[Array, "*batch"]:
+    return small.is_within_radius(small.entries(laws.transition), LARGEST) | (not model.stable)
+
+
 def _where(condition: Array, first: Array, second: Array) -> Array:
     return jnp.where(condition.reshape(condition.shape + (1,) * (first.ndim - condition.ndim)), first, second)
 
 
 def chain_of(dynamics: Dynamics, state: Int[Array, " bin"]) -> Chain:
     """The law of all trajectories given the states: laws on the axes (state, cluster)."""
-    inverse = small.lower_inverse(small.cholesky(dynamics.innovation))
-    precision = small.product(small.transposed(inverse), inverse)
+    precision = small.from_entries(small.inverse(small.entries(dynamics.innovation)))
     at = state[1:]
     start = jnp.broadcast_to(jnp.eye(precision.shape[-1], dtype=precision.dtype), precision.shape[1:])
     return Chain(
@@ -167,12 +180,15 @@ def roll_out(
 ) -> Float[Array, "cluster bin coordinate"]:
     """Trajectories from the prior given laws and states, started at N(0, I)."""
     white = jax.random.normal(key, (len(state), *dynamics.shift.shape[1:]), dynamics.shift.dtype)
-    roots = small.cholesky(dynamics.innovation)
+    roots, into = small.from_entries(small.cholesky(small.entries(dynamics.innovation)).lower), state[1:]
+    pushed = dynamics.shift[into] + (roots[into] * white[1:, :, None]).sum(axis=-1)
 
     def step(x: Array, bin_: tuple[Array, Array]) -> tuple[Array, Array]:
-        at, noise = bin_
-        x = small.applied(dynamics.transition[at], x) + dynamics.shift[at] + small.applied(roots[at], noise)
+        transition, push = bin_
+        x = (transition * x).sum(axis=1) + push
         return x, x
 
-    _, rest = jax.lax.scan(step, white[0], (state[1:], white[1:]))
-    return jnp.swapaxes(jnp.concatenate([white[:1], rest]), 0, 1)
+    along = jnp.moveaxis(dynamics.transition[into], 1, -1), jnp.moveaxis(pushed, 1, -1)
+    start = white[0].T
+    _, rest = jax.lax.scan(step, start, along)
+    return jnp.moveaxis(jnp.concatenate([start[None], rest]), -1, 0)

@@ -10,7 +10,7 @@ the number of components given the partition, then the weights of all components
 their prior, and then all labels side by side.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,25 +25,31 @@ from neurolatent.ops.gamma import standard_gamma
 from neurolatent.ops.partitions import geometric_log_prior, log_mixture_coefficients
 
 
+class Components(NamedTuple):
+    """The components that take part in a sweep."""
+
+    active: Bool[Array, " cluster"]
+    log_weight: Float[Array, " cluster"]  # -inf where they do not
+
+
 def draw_labels(
-    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray
+    model: Any, params: BiclusterParams, data: BiclusterData, components: Components, key: PRNGKeyArray
 ) -> tuple[BiclusterParams, Float[Array, ""]]:
     """Labels and loadings of all neurons, and the share of proposals that were accepted.
 
-    Laws of motion of clusters without neurons must be fresh draws of their prior, as :func:`draw_dynamics` leaves them.
+    Args:
+        components: Drawn given the labels as they are. Laws of motion of those without neurons must be fresh draws of
+            their prior, as :func:`draw_dynamics` leaves them.
     """
-    key_count, key_paths, key_move = jax.random.split(key, 3)
+    key_paths, key_move = jax.random.split(key)
     sizes = occupancy(params.label, params.trajectories.shape[0])
-    active, log_weight = draw_components(model, sizes, key_count)
     fresh = roll_out(key_paths, dynamics_of(params), params.state)
     paths = jnp.where((sizes > 0)[:, None, None], params.trajectories, fresh)
-    label, loadings, accepted = move(model, params, data, paths, active, log_weight, key_move)
+    label, loadings, accepted = move(model, params, data, paths, *components, key_move)
     return params._replace(label=label, loadings=loadings, trajectories=paths), accepted
 
 
-def draw_components(
-    model: Any, sizes: Int[Array, " cluster"], key: PRNGKeyArray
-) -> tuple[Bool[Array, " cluster"], Float[Array, " cluster"]]:
+def draw_components(model: Any, sizes: Int[Array, " cluster"], key: PRNGKeyArray) -> Components:
     r"""Which clusters take part, and the logarithms of their weights.
 
     :math:`p(K \mid z) \propto p_K(K) \frac{K!}{(K - K_+)!} \frac{\Gamma(\gamma K)}{\Gamma(\gamma K + N)}`, from the
@@ -59,7 +65,7 @@ def draw_components(
     empty = sizes == 0
     active = ~empty | (jnp.cumsum(empty) <= count - occupied)
     drawn = standard_gamma(key_weight, gamma + sizes.astype(log_prior.dtype))
-    return active, jnp.where(active, jnp.log(drawn), -jnp.inf)
+    return Components(active, jnp.where(active, jnp.log(drawn), -jnp.inf))
 
 
 def move(

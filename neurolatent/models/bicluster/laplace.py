@@ -41,18 +41,14 @@ def propose(
     counts, seen, path = (part.astype(jnp.float32) for part in (data.counts, data.seen, path))
     base, r = (offset[:, None] + path[:, 0]).astype(jnp.float32), dispersion[:, None].astype(jnp.float32)
     factors, size = path[:, 1:], path.shape[1] - 1
-    pairs, eye = (
-        small.product(factors[:, :, None], factors[:, None, :]).reshape(len(path), -1),
-        jnp.eye(size, dtype=path.dtype),
-    )
+    pairs = (factors[:, :, None] * factors[:, None, :]).reshape(len(path), -1)
 
-    def at(c: Array) -> tuple[Array, Array, Array]:
+    def at(c: Array) -> tuple[Array, small.Root, Array]:
         eta = base + c @ factors.T
         slope, bend = curvature(family, counts, eta, r)
-        precision = ((bend * seen) @ pairs).reshape(-1, size, size) + eye
-        inverse = small.lower_inverse(small.cholesky(precision))
-        gradient = (slope * seen) @ factors - c
-        return eta, inverse, small.applied(small.transposed(inverse), small.applied(inverse, gradient))
+        precision = small.entries(((bend * seen) @ pairs).reshape(-1, size, size))
+        root, gradient = small.cholesky(small.with_one(precision)), (slope * seen) @ factors - c
+        return eta, root, small.normal(small.with_one(precision), small.parts(gradient), jnp.zeros_like(c))
 
     def step(_: Any, c: Array) -> Array:
         move = at(c)[2]
@@ -60,12 +56,11 @@ def propose(
         return c + move * jnp.minimum(1.0, LONGEST / jnp.maximum(length, 1e-6))
 
     mode = jax.lax.fori_loop(0, STEPS, step, jnp.zeros((len(counts), size), path.dtype))
-    eta, inverse, _ = at(mode)
-    half_log_det = -jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1)
+    eta, root, _ = at(mode)
     fitted = (kernel(family, counts, eta, r) * seen).sum(axis=1)
-    log_marginal = fitted - 0.5 * (mode**2).sum(axis=1) - half_log_det
-    root = small.lower_inverse(inverse)
-    return jax.tree.map(lambda leaf: leaf.astype(offset.dtype), Proposal(mode, root, log_marginal))
+    log_marginal = fitted - 0.5 * (mode**2).sum(axis=1) - small.log_diagonal(root)
+    found = Proposal(mode, small.from_entries(root.lower), log_marginal)
+    return jax.tree.map(lambda leaf: leaf.astype(offset.dtype), found)
 
 
 def propose_all(
@@ -97,16 +92,17 @@ def draw(proposal: Proposal, key: PRNGKeyArray, bins: int) -> Float[Array, "*bat
     if bins < FEW_BINS:
         square = 2 * standard_gamma(key_square, jnp.full(white.shape[:-1], 0.5 * FREEDOM, white.dtype))
         white = white * jnp.sqrt(FREEDOM / square)[..., None]
-    return proposal.mode + small.applied(small.transposed(small.lower_inverse(proposal.root)), white)
+    spread = small.transposed(small.lower_inverse(small.root_of(small.entries(proposal.root))))
+    return proposal.mode + small.from_parts(small.applied(spread, small.parts(white)))
 
 
 def log_density(proposal: Proposal, loadings: Float[Array, "*batch factor"], bins: int) -> Float[Array, "*batch"]:
     """Log density of what :func:`draw` draws from, up to the constant of its dimension."""
-    white = small.applied(small.transposed(proposal.root), loadings - proposal.mode)
-    half_log_det = jnp.log(jnp.diagonal(proposal.root, axis1=-2, axis2=-1)).sum(axis=-1)
-    square = (white**2).sum(axis=-1)
+    root = small.root_of(small.entries(proposal.root))
+    white = small.applied(small.transposed(root.lower), small.parts(loadings - proposal.mode))
+    half_log_det, square = small.log_diagonal(root), small.dot(white, white)
     if bins < FEW_BINS:
-        return half_log_det - 0.5 * (FREEDOM + white.shape[-1]) * jnp.log1p(square / FREEDOM)
+        return half_log_det - 0.5 * (FREEDOM + len(white)) * jnp.log1p(square / FREEDOM)
     return half_log_det - 0.5 * square
 
 

@@ -60,11 +60,17 @@ def curvature(family: str, counts: Array, eta: Array, dispersion: Array) -> Curv
 
 def log_likelihood(model: Any, params: BiclusterParams, data: BiclusterData) -> Float[Array, " neuron"]:
     """Log probability of the observed counts of each neuron, nats."""
-    counts, r = data.counts, params.dispersion[:, None]
-    each = kernel(model.family, counts, log_rate(params), r) - gammaln(counts + 1.0)
-    if model.family == "nb":
-        each = each + gammaln(counts + r) - gammaln(r)
-    return (each * data.seen).sum(axis=1)
+    each = kernel(model.family, data.counts, log_rate(params), params.dispersion[:, None])
+    total = (each * data.seen).sum(axis=1) - log_rising(data, jnp.ones_like(params.dispersion))  # of y!
+    return total + log_rising(data, params.dispersion) if model.family == "nb" else total
+
+
+def log_rising(data: BiclusterData, r: Float[Array, " neuron"]) -> Float[Array, " neuron"]:
+    r""":math:`\sum_t \log\Gamma(y_t + r) - \log\Gamma(r)` of each neuron, from :math:`\log(r + k)`."""
+    if data.above.shape[1] == 0:
+        return ((gammaln(data.counts + r[:, None]) - gammaln(r[:, None])) * data.seen).sum(axis=1)
+    steps = jnp.arange(data.above.shape[1], dtype=r.dtype)
+    return (data.above * jnp.log(r[:, None] + steps)).sum(axis=1)
 
 
 def augmented(key: PRNGKeyArray, data: BiclusterData, eta: Array, dispersion: Array) -> Gaussian:

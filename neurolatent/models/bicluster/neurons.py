@@ -12,10 +12,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import gammaln
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurolatent.models.bicluster.likelihood import Gaussian
+from neurolatent.models.bicluster.likelihood import Gaussian, log_rising
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.ops import small
 
@@ -31,9 +30,7 @@ def draw_coefficients(
     prior = jnp.ones(own.shape[-1], own.dtype).at[0].set(1 / model.offset_sd**2)
     precision = jnp.einsum("nt,nta,ntb->nab", told.weight, regressors, regressors) + jnp.diag(prior)
     linear = jnp.einsum("nt,nta->na", told.pull - told.weight * own[..., 0], regressors)
-    inverse = small.lower_inverse(small.cholesky(precision))
-    white = small.applied(inverse, linear) + jax.random.normal(key, linear.shape, own.dtype)
-    drawn = small.applied(small.transposed(inverse), white)
+    drawn = small.normal(small.entries(precision), small.parts(linear), jax.random.normal(key, linear.shape, own.dtype))
     return drawn[:, 0], drawn[:, 1:]
 
 
@@ -45,12 +42,7 @@ def dispersion_density(
     # log(r + rate) = log r + softplus(eta - log r)
     spread = ((data.counts + r[:, None]) * data.seen * jax.nn.softplus(eta - log_r[:, None])).sum(axis=1)
     total = (data.counts * data.seen).sum(axis=1)
-    if data.above.shape[1]:
-        steps = jnp.arange(data.above.shape[1], dtype=r.dtype)
-        rising = (data.above * jnp.log(r[:, None] + steps)).sum(axis=1)
-    else:
-        rising = ((gammaln(data.counts + r[:, None]) - gammaln(r[:, None])) * data.seen).sum(axis=1)
-    return rising - total * log_r - spread + model.dispersion_shape * log_r - model.dispersion_rate * r
+    return log_rising(data, r) - total * log_r - spread + model.dispersion_shape * log_r - model.dispersion_rate * r
 
 
 def draw_dispersion(

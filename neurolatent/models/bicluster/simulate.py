@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurolatent.models.bicluster.dynamics import draw_prior, roll_out
+from neurolatent.models.bicluster.dynamics import Dynamics, draw_prior, roll_out
 from neurolatent.models.bicluster.likelihood import HIGHEST, log_rate
 from neurolatent.models.bicluster.params import BiclusterParams, occupancy
 from neurolatent.models.bicluster.states import dirichlet
@@ -24,7 +24,8 @@ def prior_draw(model: Any, key: PRNGKeyArray, neurons: int, bins: int) -> Biclus
     rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype)
     jumps = dirichlet(keys[2], rows)
     state = _path(keys[3], jumps, bins)
-    laws = draw_prior(model, keys[4], (states, clusters), size, dtype)
+    flat = draw_prior(model, keys[4], states * clusters, size, dtype)
+    laws = Dynamics(*(part.reshape(states, clusters, *part.shape[1:]) for part in flat))
     paths = roll_out(keys[5], laws, state)
     occupied = occupancy(label, clusters) > 0
     key_offset, key_loadings = jax.random.split(keys[6])

@@ -25,15 +25,17 @@ def emission(
     dynamics: Dynamics, trajectories: Float[Array, "cluster bin coordinate"], weight: Float[Array, " cluster"]
 ) -> Float[Array, "step state"]:
     """Log density of every step of the weighted clusters under the law of every state, nats."""
-    inverse = small.lower_inverse(small.cholesky(dynamics.innovation))
-    moved = -small.product(inverse, dynamics.transition)
-    maps = jnp.concatenate([inverse, moved, -small.applied(inverse, dynamics.shift)[..., None]], axis=-1)
+    root = small.cholesky(small.entries(dynamics.innovation))
+    inverse = small.lower_inverse(root)
+    moved = -small.from_entries(small.product(inverse, small.entries(dynamics.transition)))
+    pushed = -small.from_parts(small.applied(inverse, small.parts(dynamics.shift)))[..., None]
+    maps = jnp.concatenate([small.from_entries(inverse), moved, pushed], axis=-1)
     now, before = trajectories[:, 1:], trajectories[:, :-1]
     both = jnp.concatenate([now, before, jnp.ones_like(now[..., :1])], axis=-1)
     states, clusters, size, _ = maps.shape
     white = jnp.einsum("jtk,jmk->jtm", both, jnp.swapaxes(maps, 0, 1).reshape(clusters, states * size, -1))
     square = (white.reshape(clusters, -1, states, size) ** 2).sum(axis=-1)
-    log_det = jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1) - 0.5 * size * LOG_2PI
+    log_det = -small.log_diagonal(root) - 0.5 * size * LOG_2PI
     return jnp.einsum("j,jtl->tl", weight, log_det.T[:, None] - 0.5 * square)
 
 
@@ -56,27 +58,30 @@ def draw_weights(
     Each transition from l to m that was the k-th of its kind opened a table with probability w / (w + k),
     w = alpha beta_m + kappa [l = m]; of the tables on the diagonal a binomial number is the sticky weight's.
     """
-    key_tables, key_sticky, key_global, key_rows = jax.random.split(key, 4)
+    key_tables, key_global, key_rows = jax.random.split(key, 3)
     states, dtype = params.weights.shape[0], params.weights.dtype
     origin, target = params.state[1:-1], params.state[2:]
-    rank = ranks(origin * states + target)
+    rank, moves = ranks(origin, target, states)
     own = model.alpha * params.weights[target]
     weight = own + jnp.where(origin == target, model.kappa, 0.0)
-    opened = jax.random.uniform(key_tables, rank.shape, dtype) * (weight + rank) < weight
-    by_sticky = jax.random.uniform(key_sticky, rank.shape, dtype) * weight >= own
+    uniform = jax.random.uniform(key_tables, (2, *rank.shape), dtype)
+    opened, by_sticky = uniform[0] * (weight + rank) < weight, uniform[1] * weight >= own
     tables = jnp.zeros(states, dtype).at[target].add((opened & ~by_sticky).astype(dtype))
     beta = dirichlet(key_global, model.gamma / states + tables)
-    moves = jnp.zeros((states, states), dtype).at[origin, target].add(1.0)
     rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype) + moves
     return beta, dirichlet(key_rows, rows)
 
 
-def ranks(cell: Int[Array, " step"]) -> Int[Array, " step"]:
-    """How many equal ones came before each, in an order that depends on the cells alone."""
-    order = jnp.argsort(cell, stable=True)
-    ordered = cell[order]
-    first = jnp.searchsorted(ordered, ordered, side="left")
-    return jnp.zeros_like(cell).at[order].set((jnp.arange(len(cell)) - first).astype(cell.dtype))
+def ranks(
+    origin: Int[Array, " step"], target: Int[Array, " step"], states: int
+) -> tuple[Int[Array, " step"], Int[Array, "state state_to"]]:
+    """How many equal steps came before each, and how many there are of each kind in all."""
+
+    def step(counts: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        return counts.at[pair].add(1), counts[pair]
+
+    counts, rank = jax.lax.scan(step, jnp.zeros((states, states), jnp.int32), (origin, target))
+    return rank, counts
 
 
 def dirichlet(key: PRNGKeyArray, concentration: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from neurolatent.models.bicluster.births import births
 from neurolatent.models.bicluster.dynamics import draw_dynamics
-from neurolatent.models.bicluster.labels import draw_labels
+from neurolatent.models.bicluster.labels import draw_components, draw_labels
 from neurolatent.models.bicluster.likelihood import Gaussian, augmented, kernel, log_rate
 from neurolatent.models.bicluster.neurons import draw_coefficients, draw_dispersion
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
@@ -45,15 +45,17 @@ def sweep(
     else:
         params, taken = _poisson_draws(model, params, data, keys[0])
     params = translate(model, params, keys[1])
-    params, stuck = draw_dynamics(model, params, keys[2])
+    sizes = occupancy(params.label, params.trajectories.shape[0])
+    components = draw_components(model, sizes, keys[8])
+    params, spare, stuck = draw_dynamics(model, params, components.active, keys[2])
     state = jax.lax.cond(held, lambda: params.state, lambda: draw_states(params, keys[3]))
     params = params._replace(state=state)
     beta, jumps = draw_weights(model, params, keys[4])
     params = params._replace(weights=beta, jumps=jumps)
     if model.family == "nb":
         params = params._replace(dispersion=draw_dispersion(model, params, data, log_rate(params), keys[5]))
-    params, labels = draw_labels(model, params, data, keys[6])
-    params, born = births(model, params, data, keys[7])
+    params, labels = draw_labels(model, params, data, components, keys[6])
+    params, born = births(model, params, data, spare, keys[7])
     return params, Moves(labels, born, *taken, stuck)
 
 
@@ -61,11 +63,12 @@ def augmented_draws(
     model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, *, held: Bool[Array, ""] | bool
 ) -> BiclusterParams:
     """States bin by bin, trajectories and coefficients given one set of auxiliary variables."""
-    key_omega, key_states, key_paths, key_neurons = jax.random.split(key, 4)
+    key_omega, key_paths, key_neurons = jax.random.split(key, 3)
     told = augmented(key_omega, data, log_rate(params), params.dispersion)
-    drawn = jax.lax.cond(held, lambda: params.state, lambda: draw_bin_by_bin(params, told, key_states))
-    params = params._replace(state=drawn)
-    params = params._replace(trajectories=draw_trajectories(params, told, key_paths))
+    if held is True:
+        params = params._replace(trajectories=draw_trajectories(params, told, key_paths))
+    else:
+        params = draw_bin_by_bin(params, told, key_paths, held=held)
     offset, loadings = draw_coefficients(model, params, told, key_neurons)
     return params._replace(offset=offset, loadings=loadings)
 

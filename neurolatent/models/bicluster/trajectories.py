@@ -11,14 +11,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, dynamics_of
 from neurolatent.models.bicluster.likelihood import Gaussian
 from neurolatent.models.bicluster.params import BiclusterParams, design, occupancy
 from neurolatent.ops import small, switching
 from neurolatent.ops.kalman import Information
-from neurolatent.ops.kalman_draw import draw_states
+from neurolatent.ops.kalman_draw import draw_backward, draw_states
 
 NARROW = 8  # clusters for which the narrowest program has room
 TINY = 1e-300  # a probability of a jump that counts as none
@@ -29,7 +29,7 @@ def information(params: BiclusterParams, told: Gaussian, places: Int[Array, " pl
     h = design(params.loadings)
     bins, (neurons, size), clusters = told.weight.shape[1], h.shape, len(places)
     member = (params.label[:, None] == places).astype(h.dtype)
-    pairs = (member[:, :, None, None] * small.product(h[:, :, None], h[:, None, :])[:, None]).reshape(neurons, -1)
+    pairs = (member[:, :, None, None] * (h[:, None, :, None] * h[:, None, None, :])).reshape(neurons, -1)
     single = (member[:, :, None] * h[:, None]).reshape(neurons, -1)
     pull = told.pull - told.weight * params.offset[:, None]
     return Information(
@@ -37,7 +37,7 @@ def information(params: BiclusterParams, told: Gaussian, places: Int[Array, " pl
     )
 
 
-def with_neurons(params: BiclusterParams, told: Gaussian, tell: Callable[[Dynamics, Information, Array], Array]) -> Any:
+def with_neurons(params: BiclusterParams, told: Gaussian, tell: Callable[[Dynamics, Information, Array], Any]) -> Any:
     """What ``tell`` makes of laws, information and numbers of the clusters with neurons.
 
     Widths of 8, 16, ... are compiled, and the smallest that suffices is taken. What is left over in it stands still:
@@ -52,8 +52,8 @@ def with_neurons(params: BiclusterParams, told: Gaussian, tell: Callable[[Dynami
     ]
     zero, one = (value.astype(params.transition.dtype) for value in (jnp.zeros((size, size)), jnp.eye(size)))
 
-    def at(width: int) -> Callable[[], Array]:
-        def told_there() -> Array:
+    def at(width: int) -> Callable[[], Any]:
+        def told_there() -> Any:
             places = order[:width]
             used = occupied[places][:, None]
             laws = jax.tree.map(lambda part: part[:, places], dynamics_of(params))
@@ -84,18 +84,32 @@ def draw_trajectories(
     return jnp.where((occupancy(params.label, clusters) > 0)[:, None, None], drawn, 0.0)
 
 
-def draw_bin_by_bin(params: BiclusterParams, told: Gaussian, key: PRNGKeyArray) -> Int[Array, " bin"]:
-    """The states, each given all others, with the trajectories integrated out; those must be drawn anew after it."""
-    states, dtype = params.weights.shape[0], told.weight.dtype
-    noise = jax.random.gumbel(key, (len(params.state) - 1, states), dtype)
+def draw_bin_by_bin(
+    params: BiclusterParams, told: Gaussian, key: PRNGKeyArray, *, held: Bool[Array, ""] | bool = False
+) -> BiclusterParams:
+    """The states, each given all others, with the trajectories integrated out, and then the trajectories.
+
+    Args:
+        held: States stay as they are.
+    """
+    key_noise, key_paths = jax.random.split(key)
+    (clusters, bins, size), states, dtype = params.trajectories.shape, params.weights.shape[0], told.weight.dtype
+    noise = jax.random.gumbel(key_noise, (bins - 1, states), dtype)
     initial = jnp.full(states, -jnp.log(jnp.asarray(float(states), dtype)))
     jumps = jnp.log(jnp.maximum(params.jumps, TINY))
 
-    def draw(laws: Dynamics, seen: Information, _: Array) -> Array:
-        return switching.draw_bin_by_bin(noise, switching.Laws(*laws), seen, params.state[1:], initial, jumps)
+    white = jax.random.normal(key_paths, (bins, clusters, size), dtype)
 
-    drawn = with_neurons(params, told, draw)
-    return jnp.concatenate([drawn[:1], drawn])
+    def draw(laws: Dynamics, seen: Information, places: Array) -> tuple[Array, Array]:
+        now = params.state[1:]
+        drawn, passed = switching.draw_bin_by_bin(noise, switching.Laws(*laws), seen, now, initial, jumps, held)
+        state = jnp.concatenate([drawn[:1], drawn])
+        paths = jnp.swapaxes(draw_backward(white[:, : len(places)], chain_of(laws, state), passed), 0, 1)
+        return state, jnp.zeros((clusters, bins, size), dtype).at[places].set(paths)
+
+    state, paths = with_neurons(params, told, draw)
+    paths = jnp.where((occupancy(params.label, clusters) > 0)[:, None, None], paths, 0.0)
+    return params._replace(state=state, trajectories=paths)
 
 
 def translate(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> BiclusterParams:
@@ -113,16 +127,15 @@ def translate(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> Biclust
     clusters, _, size = params.trajectories.shape
     x = jnp.swapaxes(params.trajectories, 0, 1)
     eye = jnp.eye(size, dtype=x.dtype)
-    apart = small.transposed(eye - chain.transition)
-    weighted = small.product(apart, chain.innovation)
-    left = x[1:] - small.applied(chain.transition, x[:-1]) - chain.shift
+    apart, innovation = small.entries(eye - chain.transition), small.entries(chain.innovation)
+    left = small.sums(small.applied(apart, small.parts(x[:-1])), small.parts(x[1:] - x[:-1] - chain.shift))
+    pulled = small.applied(small.transposed(apart), small.applied(innovation, left))
     member = (params.label[:, None] == jnp.arange(clusters)).astype(x.dtype)
     precision = jnp.einsum("nj,na,nb->jab", member, h, h) / model.offset_sd**2 + eye
-    precision = precision + small.product(weighted, small.transposed(apart)).sum(axis=0)
+    precision = precision + small.from_entries(small.congruent(apart, innovation)).sum(axis=0)
     linear = x[0] - jnp.einsum("nj,na,n->ja", member, h, params.offset) / model.offset_sd**2
-    linear = linear + small.applied(weighted, left).sum(axis=0)
-    inverse = small.lower_inverse(small.cholesky(precision))
-    white = small.applied(inverse, linear) + jax.random.normal(key, linear.shape, x.dtype)
-    move = small.applied(small.transposed(inverse), white)
+    linear = linear + small.from_parts(pulled).sum(axis=0)
+    white = jax.random.normal(key, linear.shape, x.dtype)
+    move = small.normal(small.entries(precision), small.parts(linear), white)
     offset = params.offset + (h * move[params.label]).sum(axis=1)
     return params._replace(trajectories=params.trajectories - move[:, None], offset=offset)

@@ -53,8 +53,13 @@ def paths_given(inputs, key):
     return trajectories.draw_trajectories(params, told, key)[:2].reshape(-1)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_trajectories_have_the_law_of_the_dense_joint(key, seed):
+def paths_with_states_held(inputs, key):
+    params, told = inputs
+    return trajectories.draw_bin_by_bin(params, told, key, held=jnp.ones((), bool)).trajectories[:2].reshape(-1)
+
+
+@pytest.mark.parametrize(("seed", "given"), [(0, paths_given), (1, paths_given), (1, paths_with_states_held)])
+def test_trajectories_have_the_law_of_the_dense_joint(key, seed, given):
     """The log density is quadratic: its values at 0, unit vectors and their sums tell mean and precision."""
     params, data = case(seed)
     told, size = told_of(seed, data), 2 * BINS * 2
@@ -73,7 +78,7 @@ def test_trajectories_have_the_law_of_the_dense_joint(key, seed):
         precision_matrix[a, b] = precision_matrix[b, a] = -both
     cov = np.linalg.inv(precision_matrix)
     with precision.double():
-        drawn = np.asarray(draws(paths_given, key, on_device((params, told)), MANY))
+        drawn = np.asarray(draws(given, key, on_device((params, told)), MANY))
     close_moments(drawn, cov @ (0.5 * (plus - minus)), cov)
 
 
@@ -130,7 +135,8 @@ TIGHT = model_of(law_precision=1.0)  # so that every law of the case finds a sta
 
 
 def laws_given(params, key):
-    drawn, _ = dynamics.draw_dynamics(TIGHT, params, key)
+    everyone = jnp.ones(params.trajectories.shape[0], bool)
+    drawn = dynamics.draw_dynamics(TIGHT, params, everyone, key)[0]
     return drawn.transition, drawn.shift, drawn.innovation
 
 
@@ -181,7 +187,7 @@ def test_states_are_drawn_as_the_list_of_all_paths_says(key):
 
 def state_without_paths(inputs, key):
     params, told = inputs
-    return trajectories.draw_bin_by_bin(params, told, key)
+    return trajectories.draw_bin_by_bin(params, told, key).state
 
 
 def test_a_cluster_without_neurons_says_nothing_of_states(key):
@@ -225,8 +231,10 @@ def test_weights_of_states_have_their_marginal_on_a_grid(key):
 
 
 def test_ranks_count_equal_ones_before_each():
-    ranks = np.asarray(states.ranks(jnp.array([2, 0, 2, 2, 0, 1])))
+    steps = jnp.array([[1, 0], [0, 0], [1, 0], [1, 0], [0, 0], [0, 1]]).T
+    ranks, counts = states.ranks(steps[0], steps[1], 2)
     np.testing.assert_array_equal(ranks, [0, 0, 1, 2, 1, 0])
+    np.testing.assert_array_equal(counts, [[2, 1], [3, 0]])
 
 
 def dispersion_update(inputs, key):

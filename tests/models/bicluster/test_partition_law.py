@@ -15,7 +15,7 @@ from scipy.special import gammaln
 from neurolatent import precision
 from neurolatent.compiling import compiled
 from neurolatent.models.bicluster import births, dynamics, labels
-from neurolatent.models.bicluster.params import BiclusterData
+from neurolatent.models.bicluster.params import BiclusterData, occupancy
 from neurolatent.models.bicluster.simulate import prior_draw
 from neurolatent.ops.partitions import relabelled
 from tests.models.bicluster import faults
@@ -47,13 +47,18 @@ def unseen() -> BiclusterData:
 
 
 def labels_alone(params, data, key):
-    key_laws, key_labels = jax.random.split(key)
-    params, _ = dynamics.draw_dynamics(MODEL, params, key_laws)
-    return labels.draw_labels(MODEL, params, data, key_labels)[0]
+    key_components, key_laws, key_labels = jax.random.split(key, 3)
+    components = labels.draw_components(MODEL, occupancy(params.label, CLUSTERS), key_components)
+    params = dynamics.draw_dynamics(MODEL, params, components.active, key_laws)[0]
+    return labels.draw_labels(MODEL, params, data, components, key_labels)[0]
 
 
 def births_alone(params, data, key):
-    return births.births(MODEL, params, data, key)[0]
+    key_laws, key_births = jax.random.split(key)
+    states, _, size = params.shift.shape
+    flat = dynamics.draw_prior(MODEL, key_laws, MODEL.births * states, size, params.offset.dtype)
+    spare = jax.tree.map(lambda part: part.reshape(MODEL.births, states, 1, *part.shape[1:]), flat)
+    return births.births(MODEL, params, data, spare, key_births)[0]
 
 
 def births_without_their_evidence(params, data, key):
