@@ -3,6 +3,9 @@
 Every sweep is told by its number: its key is folded from that of the chain, so that no cut changes the draws.
 """
 
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +18,7 @@ from neurolatent.compiling import compiled, on_device
 from neurolatent.engines.runner import Ended, Loop, run_loop
 from neurolatent.engines.trained import Trained
 from neurolatent.models.protocols import Data, HasGibbs
+from neurolatent.precision import double
 
 
 class ChainState(NamedTuple):
@@ -36,7 +40,8 @@ def run(settings: Gibbs, model: HasGibbs, data: Data, key: PRNGKeyArray, *, opti
     total = settings.warmup + settings.draws
 
     def advance(chains: tuple[ChainState, ...], n: int) -> tuple[ChainState, ...]:
-        return tuple(_advance(model, settings, chain, on, n) for chain in chains)
+        each = functools.partial(_advance_alone, model, settings, data=on, n=n)
+        return tuple(map(each, chains) if n == 0 else pool.map(each, chains))  # none: compiles, once for all
 
     loop = Loop(
         advance,
@@ -46,8 +51,19 @@ def run(settings: Gibbs, model: HasGibbs, data: Data, key: PRNGKeyArray, *, opti
         total,
         f"Gibbs, {settings.chains} chains",
     )
-    ended = run_loop(loop, chains, options, identity)
+    with ThreadPoolExecutor(min(len(chains), _cores())) as pool:
+        ended = run_loop(loop, chains, options, identity)
     return _conclude(settings, model, ended)
+
+
+def _advance_alone(model: HasGibbs, settings: Gibbs, chain: ChainState, *, data: Data, n: int) -> ChainState:
+    """A chain in a thread of its own, since a sweep keeps one core busy and no more; precision is that of a thread."""
+    with double():
+        return jax.block_until_ready(_advance(model, settings, chain, data, n))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @compiled(static=(0, 1))
