@@ -76,7 +76,7 @@ def _empty(model: HasGibbs, settings: Gibbs, start: Any, data: Data, key: PRNGKe
     return ChainState(start, buffers, statistics, jnp.zeros((), int), key)
 
 
-@compiled(static=(0, 1))
+@compiled(static=(0, 1), lightly=True)
 def _advance(model: HasGibbs, settings: Gibbs, chain: ChainState, data: Data, n: Array | int) -> ChainState:
     """So many sweeps more of one chain; what comes after the warm-up is written at its place."""
     end, span = jnp.minimum(chain.taken + n, settings.warmup + settings.draws), settings.settling * settings.warmup
