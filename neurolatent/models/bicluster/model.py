@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from neurolatent.compiling import on_device
 from neurolatent.models.bicluster import door, names, refusals, start
 from neurolatent.models.bicluster.condense import condensed
-from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
+from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.statistics import statistics
 from neurolatent.models.bicluster.sweep import sweep
@@ -135,6 +135,10 @@ class BiClustering:
         """Log probability of all observed counts given a draw with its trajectories, nats."""
         params, data = jax.tree.map(jnp.asarray, (params, data))
         return log_likelihood(self, params, data).sum()[None]
+
+    def entry_log_probability(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, "sample channel"]:
+        """Log probability of each observed count given a draw with its trajectories, nats; 0 where none was."""
+        return log_probability(self, params, data).T
 
     def posterior(self, params: BiclusterParams, data: BiclusterData) -> Latents:
         """Log rates in time, per bin; averaged over draws their mean and standard deviation."""
