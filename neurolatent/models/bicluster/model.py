@@ -27,6 +27,7 @@ from neurolatent.models.bicluster import door, names, refusals, start
 from neurolatent.models.bicluster.condense import condensed
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
+from neurolatent.models.bicluster.program import program
 from neurolatent.models.bicluster.statistics import statistics
 from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.protocols import Latents, Selected
@@ -135,6 +136,10 @@ class BiClustering:
         """Log probability of all observed counts given a draw with its trajectories, nats."""
         params, data = jax.tree.map(jnp.asarray, (params, data))
         return log_likelihood(self, params, data).sum()[None]
+
+    def numpyro_model(self, data: BiclusterData) -> None:
+        """Declare the finite version, everything sampled that the sweeps draw or integrate out; see ``program``."""
+        program(self, data)
 
     def entry_log_probability(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, "sample channel"]:
         """Log probability of each observed count given a draw with its trajectories, nats; 0 where none was."""
