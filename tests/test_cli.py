@@ -224,6 +224,7 @@ BAD = {
         ["[test]", "horizon of 90"],
     ),
     "horizon without data": (recipe(test={"horizon": 9}), None, ["[test]", "horizon needs a test recording"]),
+    "entries hidden from states": (recipe(test={"hide": {"share": 0.1}}), None, ["[test] hide", "ARPHMM", "[cv]"]),
     "arms without folds": (recipe(arms={"a": {"model.order": 0}}), None, ["[arms]", "folds and edges"]),
     "unknown key of an arm": (
         recipe(test={"folds": 2, "edges": [0.0, 0.5, 1.0]}, arms={"a": {"model.oder": 0}}),

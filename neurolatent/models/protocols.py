@@ -261,6 +261,15 @@ class HasGibbs(Protocol):
 
 
 @runtime_checkable
+class TellsEntries(Model, Protocol):
+    """A model whose single entries are independent given a draw, so that hidden ones can be scored."""
+
+    def entry_log_probability(self, params: Params, data: Data) -> Float[Array, "sample channel"]:
+        """Log probability of each observed entry of the only sequence given a draw, nats; 0 where none was."""
+        ...
+
+
+@runtime_checkable
 class Forecasts(Protocol):
     """Can go on from the last belief."""
 

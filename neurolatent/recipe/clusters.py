@@ -6,8 +6,10 @@ import numpy as np
 
 from neurolatent.diagnostics.clusters import convergence
 from neurolatent.models.bicluster import BiClustering, summaries
+from neurolatent.prognostics.assess import bootstrap
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
+from neurolatent.validation import entry_scores
 
 CLUSTER = "cluster"  # fact of a channel that holds the true cluster
 STATE, LOG_RATE = "state", "log_rate"  # signals that hold the truth
@@ -38,6 +40,21 @@ def cluster_figures(fit: Fit, recording: Recording) -> dict[str, float]:
         "seconds_per_sweep": fit.seconds["run"] / sweeps,
     }
     return figures | _truth(fit, recording, neurons.partition, bins.partition)
+
+
+def entry_figures(fit: Fit, whole: Recording | None, shown: Recording, seed: int) -> dict[str, float]:
+    """Figures of what was hidden from the fit; none where nothing was, or the fit has no draw.
+
+    ``heldout.bits_per_spike`` over each neuron's mean count of the entries shown, its 90 % bootstrap interval over
+    neurons ``heldout.bits_per_spike_low`` and ``_high``, and the number of hidden ``heldout.entries``.
+    """
+    if whole is None or fit.draws is None:
+        return {}
+    scores = entry_scores(fit, whole, shown)
+    told = bootstrap(scores.bits_per_event, len(scores.events), seed=seed)
+    name = "heldout.bits_per_spike"
+    figures = {name: told.value, f"{name}_low": told.low, f"{name}_high": told.high}
+    return figures | {"heldout.entries": float(scores.entries.sum())}
 
 
 def _mode(name: str, counts: np.ndarray) -> dict[str, float]:

@@ -12,7 +12,7 @@ from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.dkf import DKF
 from neurolatent.models.gpvae import GPVAE
 from neurolatent.models.hmmglm import HMMGLM
-from neurolatent.models.protocols import HasBound, HasTwoStages
+from neurolatent.models.protocols import HasBound, HasTwoStages, TellsEntries
 from neurolatent.models.pvrnn import PVRNN, VRNN
 from neurolatent.preparation import STEPS, Step
 from neurolatent.recipe.beliefs import knowledge_of
@@ -50,6 +50,7 @@ ASSESSMENT = (
     "leads",
     "seen",
     "endings",
+    "hide",
 )  # keys of [test] that concern no recording
 
 
@@ -60,6 +61,20 @@ class Parts(NamedTuple):
     model: Any
     engine: Engine | None
     steps: tuple[Step, ...]
+    whole: Recording | None = None  # with the entries that are hidden from the fit; None where none are
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Entries of the modelled signal, at random, that the fit is not shown and is then asked for."""
+
+    share: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise InputError(f"share must lie strictly between 0 and 1, got {self.share}")
+        whole_number("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ class Assessment:
     leads: tuple[int, ...] = ()  # steps ahead at which a model of patterns is measured
     seen: tuple[int, ...] = ()  # steps of a path that are seen before the rest of it is foretold
     endings: int = 0  # clusters of the ends of training paths, among which the end is foretold; 0 asks for none
+    hide: Hidden | None = None
 
     def __post_init__(self) -> None:
         whole_number("horizon", self.horizon, 0)
@@ -106,12 +122,24 @@ def parts_of(recipe: Recipe, recording: Recording | None = None) -> Parts:
     model = build_named(recipe.section("model"), MODELS, f"{name}: [model]")
     engine = build_named(recipe.section("engine"), ENGINES, f"{name}: [engine]") if recipe.section("engine") else None
     steps = tuple(build_named(step, STEPS, f"{name}: [[prepare]]") for step in recipe.table.get("prepare", []))
+    is_loaded = recording is None
     recording = recording_of(data, f"{name}: [data]", recipe.seed) if recording is None else recording
     if "knowledge" in data:
         where = f"{name}: [data.knowledge]"
         known = knowledge_of(expect_table(data["knowledge"], where), recording, where, recipe.seed)
         recording = recording.with_knowledge(known)
+    if is_loaded and "hide" in recipe.section("test"):
+        where = f"{name}: [test] hide"
+        hidden = build(Hidden, expect_table(recipe.section("test")["hide"], where), where)
+        return Parts(_without(recording, model, hidden, where), model, engine, steps, recording)
     return Parts(recording, model, engine, steps)
+
+
+def _without(recording: Recording, model: Any, hidden: Hidden, where: str) -> Recording:
+    """The recording without the hidden entries."""
+    if not isinstance(model, TellsEntries):
+        raise InputError(f"{where}: {type(model).__name__} does not tell single entries; hold sequences out by [cv]")
+    return recording.hide(model.signal_of(recording), hidden.share, seed=hidden.seed)
 
 
 def test_recording(recipe: Recipe) -> Recording | None:

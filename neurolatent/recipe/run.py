@@ -20,7 +20,7 @@ from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import prognose
-from neurolatent.recipe.clusters import cluster_figures
+from neurolatent.recipe.clusters import cluster_figures, entry_figures
 from neurolatent.recipe.decoding import decodes, methods_beside
 from neurolatent.recipe.experiments import exact_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
@@ -82,6 +82,7 @@ def run_recipe(recipe: Recipe, run: Run | None = None, fitted: Fit | None = None
     fitted_at = time.perf_counter()
     figures, comparison, lives, choice = training_figures(fitted), None, None, None
     figures |= cluster_figures(fitted, parts.recording)
+    figures |= entry_figures(fitted, parts.whole, parts.recording, recipe.seed)
     interrupted = fitted.interrupted
     if not interrupted:
         try:

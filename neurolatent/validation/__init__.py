@@ -2,6 +2,7 @@
 
 from neurolatent.validation.choice import Choice
 from neurolatent.validation.cross import Candidate, cross_validate, held_out_scores
+from neurolatent.validation.entries import EntryScores, entry_scores
 from neurolatent.validation.folds import Folds
 
-__all__ = ["Candidate", "Choice", "Folds", "cross_validate", "held_out_scores"]
+__all__ = ["Candidate", "Choice", "EntryScores", "Folds", "cross_validate", "entry_scores", "held_out_scores"]

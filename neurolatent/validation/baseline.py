@@ -32,7 +32,14 @@ BY_UNIT = {yardstick.unit: yardstick for yardstick in BY_KIND.values()}
 def baseline_scores(
     signal: Signal, train: Bool[np.ndarray, " samples"], held: Bool[np.ndarray, " samples"]
 ) -> Float[np.ndarray, " samples"]:
-    """(samples,) log likelihood of each held-out sample, nats, learned from the training samples; 0 elsewhere.
+    """(samples,) log likelihood of each held-out sample, nats, learned from the training samples; 0 elsewhere."""
+    return baseline_of_entries(signal, train[:, None], held[:, None]).sum(axis=1)
+
+
+def baseline_of_entries(
+    signal: Signal, train: Bool[np.ndarray, "samples #channels"], held: Bool[np.ndarray, "samples #channels"]
+) -> Float[np.ndarray, "samples channels"]:
+    """Log likelihood of each held-out entry, nats, learned from the training entries of its channel; 0 elsewhere.
 
     Counts: Poisson with the mean count of each channel. Categories: their frequencies. Continuous values: normal with
     mean and variance of each channel.
@@ -40,8 +47,7 @@ def baseline_scores(
     seen = signal.observed.reshape(len(train), -1)
     values = np.where(seen, signal.values.reshape(len(train), -1), 0).astype(float)
     learns = {"counts": _poisson, "continuous": _normal}.get(signal.kind, _frequencies)
-    columns = [learns(x, s & train, s & held) for x, s in zip(values.T, seen.T, strict=True)]
-    return np.sum(columns, axis=0)
+    return np.stack([learns(*columns) for columns in zip(values.T, (seen & train).T, (seen & held).T, strict=True)], 1)
 
 
 def amounts(signal: Signal, held: Bool[np.ndarray, " samples"]) -> Float[np.ndarray, " samples"]:

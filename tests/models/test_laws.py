@@ -14,8 +14,11 @@ from numpyro.infer.util import log_density
 
 import neurolatent as nl
 from neurolatent import precision
-from neurolatent.choices import EM, MinibatchVI, TwoStage
+from neurolatent.choices import EM, Gibbs, MinibatchVI, TwoStage
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
+from neurolatent.models.bicluster import BiClustering
+from neurolatent.models.bicluster.simulate import prior_draw
+from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm.params import permuted
 from neurolatent.models.pvrnn import Symbols
@@ -105,12 +108,30 @@ def pvrnn(**choices: Any) -> Callable[[], Subject]:
     return make
 
 
+def biclustering(family: str) -> Callable[[], Subject]:
+    def nothing(params: Any, other: Any) -> Any:
+        raise AssertionError("counts have no unit, and its labels are permuted elsewhere")
+
+    def seen() -> Recording:
+        return bicluster_case(2, per_cluster=2, bins=30, factors=1, family=family).hide("spikes", 0.1, seed=3)
+
+    def make() -> Subject:
+        model = BiClustering(1, family, max_clusters=3, max_states=2)
+        with precision.double():
+            params = jax.device_get(prior_draw(model, jax.random.key(1), 6, 30))
+        return Subject(model, params, (30,), nothing, nothing, Gibbs(chains=1, warmup=2, draws=4, keep=2), seen)
+
+    return make
+
+
 MODELS: dict[str, Callable[[], Subject]] = {
     "arphmm": arphmm(n_states=3, order=2, transitions="ergodic", signal="signal"),
     "arphmm, left to right": arphmm(n_states=3, order=1, n_substates=2, covariance="diag", signal="signal"),
     "arphmm, padded start": arphmm(n_states=2, order=1, first="pad", transitions="ergodic", signal="signal"),
     "hmmglm, counts": hmmglm("counts, softplus"),
     "hmmglm, choices": hmmglm("choices, lapses"),
+    "biclustering, counts with a dispersion": biclustering("nb"),
+    "biclustering, Poisson": biclustering("poisson"),
     "dkf": dkf(),
     "dkf, local noise": dkf(noise="nw", start="first", bins_before=1),
     "dkf, robust": dkf(robust=True),
@@ -123,12 +144,14 @@ MODELS: dict[str, Callable[[], Subject]] = {
 }
 
 LONG = {
+    "biclustering, Poisson",
+    "biclustering, counts with a dispersion",
     "gpvae, behaviour",
     "gpvae, both",
     "pvrnn, symbols",
     "pvrnn, values",
     "pvrnn, vrnn",
-}  # networks take long to compile
+}  # networks and sweeps take long to compile
 
 EXEMPT: dict[tuple[str, str], str] = {
     ("permuting labels changes nothing", "arphmm, left to right"): "its states are told apart by their order",
@@ -161,6 +184,18 @@ NOT_PVRNN = {
     "the prior moves with the unit": "it has no EM",
     "the stream is the batch": "its stream foresees, its batch looks back; proved in pvrnn/test_stream.py",
     "a saved fit forecasts the same": "it foresees every step; proved in pvrnn/test_stream.py",
+}
+NOT_BICLUSTERING = {
+    "the program's density is the engine's": "the engine has laws integrated out; proved in bicluster/test_program.py",
+    "masking a whole sequence removes it": "it has one sequence",
+    "permuting labels changes nothing": "its labels are of clusters, too; proved in bicluster/test_fit.py",
+    "another unit shifts the density": "counts have no unit",
+    "the prior moves with the unit": "counts have no unit",
+    "the stream is the batch": "it reads a recording as a whole",
+    "a saved fit forecasts the same": "it has no forecast",
+}
+EXEMPT |= {
+    (words, name): why for words, why in NOT_BICLUSTERING.items() for name in MODELS if name.startswith("biclustering")
 }
 EXEMPT |= {(words, name): why for words, why in NOT_PVRNN.items() for name in MODELS if name.startswith("pvrnn")}
 EXEMPT |= {(words, name): why for words, why in NOT_DKF.items() for name in MODELS if name.startswith("dkf")}

@@ -8,7 +8,7 @@ import numpy as np
 
 from neurolatent.checks import InputError, place
 from neurolatent.models.bicluster.dynamics import stable_share
-from neurolatent.models.bicluster.params import MOST_STEPS, data_of
+from neurolatent.models.bicluster.params import MOST_STEPS, BiclusterData, BiclusterParams, data_of
 from neurolatent.models.protocols import ModelWarning, Selected
 from neurolatent.recording import Recording, Signal
 
@@ -39,6 +39,8 @@ def selected(model: Any, recording: Recording, *, for_training: bool) -> Selecte
     signal, where = recording.signal(name), place(recording.title, f"signal {name}")
     if signal.kind != "counts":
         raise InputError(f"{where}: counts are needed, and this is {signal.kind}. Bin spikes, do not smooth them.")
+    if signal.values.ndim != 2:
+        raise InputError(f"{where}: counts must be (bins, neurons), got shape {signal.values.shape}. Flatten channels.")
     if recording.n_sequences != 1:
         raise InputError(
             f"{recording.title}: {recording.n_sequences} sequences, but trajectories run through one. Take one by "
@@ -52,6 +54,16 @@ def selected(model: Any, recording: Recording, *, for_training: bool) -> Selecte
     return Selected(jax.device_get(data), recording, 0, {})
 
 
+def refuse_other(params: BiclusterParams, data: BiclusterData) -> None:
+    """Refuse counts that a draw's trajectories are not of: they belong to the bins and neurons that were fitted."""
+    fitted = (params.label.shape[-1], params.state.shape[-1])
+    if data.counts.shape != fitted:
+        raise InputError(
+            f"the draws are of {fitted[0]} neurons in {fitted[1]} bins, the recording has {data.counts.shape[0]} in "
+            f"{data.counts.shape[1]}: trajectories are those of the bins that were fitted. Fit the new recording."
+        )
+
+
 def _refuse_untrainable(model: Any, signal: Signal, where: str) -> None:
     """Refuse what is too little; warn of neurons whose cluster the counts cannot tell."""
     bins, neurons = signal.values.shape[0], signal.n_channels
@@ -60,7 +72,10 @@ def _refuse_untrainable(model: Any, signal: Signal, where: str) -> None:
     if bins < LEAST_BINS:
         raise InputError(f"{where}: {bins} bins; at least {LEAST_BINS} are needed")
     if model.n_factors >= min(neurons, bins):
-        raise InputError(f"n_factors must be below the number of neurons ({neurons}), got {model.n_factors}")
+        raise InputError(
+            f"n_factors must be below the number of neurons ({neurons}) and that of bins ({bins}), "
+            f"got {model.n_factors}"
+        )
     if model.max_clusters is not None and model.max_clusters > neurons:
         raise InputError(f"max_clusters must be at most the number of neurons ({neurons}), got {model.max_clusters}")
     share = stable_share(model)

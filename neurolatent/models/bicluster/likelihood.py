@@ -81,3 +81,12 @@ def augmented(key: PRNGKeyArray, data: BiclusterData, eta: Array, dispersion: Ar
     level, r = jnp.log(dispersion)[:, None], dispersion[:, None]
     omega = polya_gamma.draw(key, data.counts + r, eta - level) * data.seen
     return Gaussian(omega, (0.5 * (data.counts - r) * data.seen) + omega * level)
+
+
+def log_probability(model: Any, params: BiclusterParams, data: BiclusterData) -> Float[Array, "neuron bin"]:
+    """Log probability of each observed count, nats; 0 where nothing was observed."""
+    counts, r = data.counts, params.dispersion[:, None]
+    each = kernel(model.family, counts, log_rate(params), r) - gammaln(counts + 1.0)
+    if model.family == "nb":
+        each = each + gammaln(counts + r) - gammaln(r)
+    return each * data.seen

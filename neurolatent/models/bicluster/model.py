@@ -25,8 +25,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from neurolatent.compiling import on_device
 from neurolatent.models.bicluster import door, names, refusals, start
 from neurolatent.models.bicluster.condense import condensed
-from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
+from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
+from neurolatent.models.bicluster.program import program
 from neurolatent.models.bicluster.statistics import statistics
 from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.protocols import Latents, Selected
@@ -132,14 +133,28 @@ class BiClustering:
     # --- density -------------------------------------------------------------------------------------------------
 
     def log_likelihood(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, " sequences"]:
-        """Log probability of all observed counts given a draw with its trajectories, nats."""
+        """Log probability of all observed counts given a draw with its trajectories, nats.
+
+        Raises:
+            InputError: Counts of other neurons or bins than those of the draw.
+        """
+        door.refuse_other(params, data)
         params, data = jax.tree.map(jnp.asarray, (params, data))
         return log_likelihood(self, params, data).sum()[None]
 
+    def numpyro_model(self, data: BiclusterData) -> None:
+        """Declare the finite version, everything sampled that the sweeps draw or integrate out; see ``program``."""
+        program(self, data)
+
+    def entry_log_probability(self, params: BiclusterParams, data: BiclusterData) -> Float[Array, "sample channel"]:
+        """Log probability of each observed count given a draw with its trajectories, nats; 0 where none was."""
+        door.refuse_other(params, data)
+        return log_probability(self, params, data).T
+
     def posterior(self, params: BiclusterParams, data: BiclusterData) -> Latents:
         """Log rates in time, per bin; averaged over draws their mean and standard deviation."""
-        eta = np.asarray(log_rate(jax.tree.map(jnp.asarray, params))).T[None]
         told = self.log_likelihood(params, data)
+        eta = np.asarray(log_rate(jax.tree.map(jnp.asarray, params))).T[None]
         along: Any = {"log_rate_mean": eta, "log_rate_sd": np.zeros_like(eta)}
         return Latents(along, {"log_evidence": told})
 

@@ -13,6 +13,7 @@ from neurolatent.models.bicluster.likelihood import log_rate
 from neurolatent.models.bicluster.model import renumbered
 from neurolatent.models.bicluster.synthetic import bicluster_case, truth_of
 from neurolatent.models.protocols import ModelWarning
+from neurolatent.recipe.clusters import cluster_figures
 from tests.models.bicluster.small import case
 
 SMALL = nl.Gibbs(chains=2, warmup=20, draws=20, keep=10)
@@ -43,6 +44,20 @@ def test_a_fit_is_saved_read_and_the_same_again(tmp_path, family):
     assert np.corrcoef(eta.ravel(), mean.ravel())[0, 1] > 0.8
     rows = {row.what for row in nl.check(fit).rows}
     assert "chains agree on states of bins (ARI)" in rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bound", "part"), [("max_states", "state"), ("max_clusters", "label")])
+def test_one_state_or_one_cluster_can_be_asked_for(bound, part):
+    recording = bicluster_case(1, per_cluster=3, bins=40, factors=1)
+    fit = nl.fit(model(**{bound: 1}), recording, engine=SMALL, seed=1)
+    assert (np.asarray(getattr(fit.draws, part)) == 0).all()
+    figures = cluster_figures(fit, recording)
+    assert figures["states.mode" if part == "state" else "clusters.mode"] == 1.0
+    assert np.isfinite(list(figures.values())).all()
+    told = {row.what: row for row in nl.check(fit).rows}
+    name = "states" if part == "state" else "clusters"
+    assert told[f"share of draws with all {name} in use"].verdict == "pass"  # the bound is meant
 
 
 def test_renumbering_changes_no_rate_and_no_law():
@@ -116,6 +131,8 @@ GOOD = np.random.default_rng(0).poisson(2.0, (30, 4))
         (counts_of(GOOD), {"n_factors": 4}, "n_factors must be below the number of neurons"),
         (counts_of(GOOD), {"max_clusters": 5}, "max_clusters must be at most the number of neurons"),
         (counts_of(np.tile(GOOD, 3)), {"n_factors": 8, "law_precision": 0.02}, "prior's laws of motion are stable"),
+        (counts_of(np.tile(GOOD, 4)[:12]), {"n_factors": 12}, r"neurons \(16\) and that of bins \(12\), got 12"),
+        (counts_of(np.stack([GOOD, GOOD], axis=2)), {}, r"counts must be \(bins, neurons\), got shape \(30, 4, 2\)"),
         (counts_of([GOOD, GOOD]), {}, "2 sequences"),
         (nl.Recording.of({"rate": GOOD.astype(float)}), {}, "0 signals are counts"),
         (nl.Recording.of({"rate": GOOD.astype(float)}), {"signal": "rate"}, "counts are needed"),
@@ -127,9 +144,52 @@ def test_what_cannot_be_learned_from_is_refused(recording, choices, message):
         model(**choices).select(recording, for_training=True)
 
 
-def test_silent_neurons_are_told():
-    with pytest.warns(ModelWarning, match="silent"):
-        model().select(counts_of(GOOD * (np.arange(4) != 2)), for_training=True)
+def spoiled(value: float) -> np.ndarray:
+    """Counts with one other number among them."""
+    counts = GOOD.astype(float)
+    counts[3, 2] = value
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (spoiled(-1.0), {}, "channel 2, sample 3: the value is -1.0, but kind 'counts' holds whole numbers"),
+        (spoiled(0.5), {}, "channel 2, sample 3: the value is 0.5, but kind 'counts' holds whole numbers"),
+        (spoiled(np.inf), {}, "channel 2, sample 3: the value is inf"),
+        (GOOD, {"channels": {"spikes": pd.DataFrame({"area": list("aba")})}}, "3 channel names for 4 channels"),
+        (GOOD, {"times": np.r_[np.arange(29), 29.4]}, "The models need an even clock"),
+    ],
+)
+def test_what_are_no_counts_of_even_bins_is_refused_with_its_place(values, options, message):
+    with pytest.raises(InputError, match=message):
+        counts_of(values, **options)
+
+
+def test_whole_numbers_as_floats_are_counts():
+    floats, whole = (model().select(counts_of(v), for_training=True).data for v in (GOOD.astype(float), GOOD))
+    np.testing.assert_array_equal(floats.counts, whole.counts)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (GOOD * (np.arange(4) != 2), r"test, signal spikes: 2 \(1 neurons\) are silent"),
+        (np.where(np.arange(4) == 1, np.arange(30)[:, None] == 7, GOOD), r"1 \(1 neurons\) are rare .*0\.0333"),
+        (spoiled(1001), "up to 1001 events in a bin"),
+    ],
+)
+def test_counts_that_tell_little_or_take_long_are_told(values, message):
+    with pytest.warns(ModelWarning, match=message):
+        model().select(counts_of(values), for_training=True)
+
+
+def test_draws_say_nothing_of_other_bins_or_neurons():
+    params, data = case(0)
+    shorter = jax.tree.map(lambda leaf: leaf[:, :-1], data)
+    for told in (model().posterior, model().log_likelihood, model().entry_log_probability):
+        with pytest.raises(InputError, match="draws are of 4 neurons in 7 bins, the recording has 4 in 6"):
+            told(params, shorter)
 
 
 def test_missing_counts_are_not_zeros():
@@ -145,6 +205,10 @@ def test_missing_counts_are_not_zeros():
     ("choices", "message"),
     [
         ({"rho": 1.0}, "rho must lie strictly between 0 and 1"),
+        ({"rho": 0.0}, "rho must lie strictly between 0 and 1"),
+        ({"max_states": 0}, "max_states must be a whole number of at least 1"),
+        ({"max_clusters": 0}, "max_clusters must be a whole number of at least 1"),
+        ({"law_precision": -0.1}, "law_precision must be a number above 0"),
         ({"kappa": -1.0}, "kappa must be at least 0"),
         ({"alpha": 0.0}, "alpha must be a number above 0"),
         ({"n_factors": 0}, "n_factors must be a whole number of at least 1"),
