@@ -118,9 +118,9 @@ def combined(model: Any, neural: Message, behaviour: Message, c: Any, basis: Fou
 
 
 def pooled(neural: Message, behaviour: Message, n: int, s: int) -> Message:
-    """One message for all latents: precisions add up, values are their weighted mean."""
+    """One message for all latents: precisions add up, values are their weighted mean; 0 where neither says anything."""
     total = neural.precision[:, n:] + behaviour.precision[:, :s]
     value = neural.precision[:, n:] * neural.value[:, n:] + behaviour.precision[:, :s] * behaviour.value[:, :s]
-    shared = Message(value / jnp.maximum(total, 1e-20), total)
+    shared = Message(value / jnp.where(total > 0, total, 1.0), total)
     parts = ((a[:, :n], b, c[:, s:]) for a, b, c in zip(neural, shared, behaviour, strict=True))
     return Message(*(jnp.concatenate(part, axis=1) for part in parts))

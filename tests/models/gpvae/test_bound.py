@@ -16,6 +16,7 @@ from neurolatent import precision
 from neurolatent.models.gpvae import bound, density, start
 from neurolatent.models.gpvae.belief import over_time
 from neurolatent.models.gpvae.families import NEURAL
+from neurolatent.models.gpvae.params import to_free
 from neurolatent.models.gpvae.posterior import Coefficients, Spread, divergence
 from neurolatent.recording import Recording
 
@@ -187,6 +188,22 @@ def test_masked_values_change_neither_loss_nor_gradient(combine):
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(a, b)
         assert np.isfinite(a).all()
+
+
+@pytest.mark.parametrize("domain", ["fourier", "time"])
+@pytest.mark.parametrize("combine", ["mean", "product"])
+def test_the_gradient_is_finite_in_single_precision_where_neither_modality_says_anything(combine, domain):
+    """As at the end of a padded sequence; engines climb in single precision."""
+    model, data, params = made(n_neural=1, n_shared=1, n_behaviour=1, combine=combine, domain=domain)
+    y_seen, x_seen = data.y_seen.copy(), data.x_seen.copy()
+    y_seen[:, -2:], x_seen[:, -2:] = 0, 0
+    data = data._replace(y=data.y * y_seen, x=data.x * x_seen, y_seen=y_seen, x_seen=x_seen)
+    with precision.single():
+        single = jax.tree.map(lambda a: np.asarray(a, np.float32), (data, params))
+        free = jax.device_get(to_free(single[1], model.bounds(SIZES[1])))
+        climbed = lambda free, data: model.bound(free, data, None, 1.0).objective.sum()  # noqa: E731
+        slope = jax.jit(jax.grad(climbed))(free, single[0])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
 
 
 def test_private_latents_of_a_missing_modality_are_at_their_prior():
