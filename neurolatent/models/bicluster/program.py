@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpyro.distributions import constraints
 
 from neurolatent.models.bicluster import dynamics
@@ -94,6 +94,10 @@ def _counts(model: Any, eta: Float[Array, "neuron bin"], dispersion: Float[Array
     return dist.NegativeBinomialLogits(r, eta - jnp.log(r))
 
 
+def _is_stable(transition: Float[Array, "*batch coordinate coordinate_from"]) -> Bool[Array, "*batch"]:
+    return small.is_within_radius(small.entries(transition), dynamics.LARGEST)
+
+
 def _repeated(draw: Callable[[PRNGKeyArray], Array], key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
     """Independent draws on leading axes."""
     if not shape:
@@ -161,13 +165,14 @@ class LawsOfMotion(dist.Distribution):
 
         def again(carry: tuple[Array, Array]) -> tuple[Array, Array]:
             key_left, key_noise, key_mean = jax.random.split(carry[0], 3)
-            root = small.transposed(small.lower_inverse(wishart.sample(key_noise)))  # of the covariance
+            whole = small.root_of(small.entries(wishart.sample(key_noise)))  # of the precision
+            root = small.from_entries(small.transposed(small.lower_inverse(whole)))  # of the covariance
             white = jax.random.normal(key_mean, (size, size + 1), root.dtype)
             both = jnp.asarray(prior.mean) + root @ white @ spread
             return key_left, jnp.concatenate([both, root @ root.T], axis=1)
 
         def is_outside(carry: tuple[Array, Array]) -> Array:
-            return self.model.stable & ~small.is_within_radius(carry[1][:, :size], dynamics.LARGEST)
+            return self.model.stable & ~_is_stable(carry[1][:, :size])
 
         return jax.lax.while_loop(is_outside, again, again((key, jnp.zeros(()))))[1]
 
@@ -182,7 +187,7 @@ class LawsOfMotion(dist.Distribution):
             return density + mniw.inverse_wishart_log_density(noise, prior.freedom, jnp.asarray(prior.scale))
 
         flat = value.reshape(-1, size, 2 * size + 1)
-        is_inside = small.is_within_radius(flat[..., :size], dynamics.LARGEST) | (not self.model.stable)
+        is_inside = _is_stable(flat[..., :size]) | (not self.model.stable)
         return jnp.where(is_inside, jax.lax.map(one, flat), -jnp.inf).sum()
 
 
@@ -205,8 +210,10 @@ class Trajectories(dist.Distribution):
     def log_prob(self, value: Any, intermediates: Any = None) -> Float[Array, ""]:
         """Log density, nats."""
         x, at = jnp.swapaxes(value, 0, 1), self.state[1:]
-        off = x[1:] - small.applied(self.laws.transition[at], x[:-1]) - self.laws.shift[at]
-        inverse = small.lower_inverse(small.cholesky(self.laws.innovation))
-        white = jnp.concatenate([x[:1], small.applied(inverse[at], off)])
+        moved = jnp.einsum("tjab,tjb->tja", self.laws.transition[at], x[:-1])
+        root = small.cholesky(small.entries(self.laws.innovation))
+        inverse = small.from_entries(small.lower_inverse(root))
+        white = jnp.einsum("tjab,tjb->tja", inverse[at], x[1:] - moved - self.laws.shift[at])
+        white = jnp.concatenate([x[:1], white])
         half_log_det = jnp.log(jnp.diagonal(inverse, axis1=-2, axis2=-1)).sum(axis=-1)[at].sum()
         return dist.Normal(0.0, 1.0).log_prob(white).sum() + half_log_det
