@@ -11,7 +11,7 @@ the whole fit gains 3 %.
 A program of many small operations beside products of matrices gains little from the last rounds of optimising: at the
 first level the climb of Poisson GPFA compiles in 2.9 s of the processor, not 4.0 (ten times the trials: 4.5, not 5.8),
 and its epochs take no longer (2.3 ms both; ten times the bins 320 and 330 ms). A sweep of the bi-clustering
-compiles in 49 s, not 70, and takes no longer either.
+compiles in 49 s of the processor, not 70 (busy cores), and takes no longer either.
 """
 
 import functools

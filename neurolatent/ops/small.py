@@ -2,9 +2,10 @@
 
 A matrix is a list of rows of entries, a vector a list of entries; the number 0 stands for an entry that is zero
 throughout, and costs nothing. Chains of such operations become a few native loops over the batch, without a call of
-LAPACK and without a matrix in memory: six times as fast on a CPU as arrays whose last two axes hold the matrix. All
-loops over entries run while a program is traced: for matrices of up to about six rows. Why ``jnp.linalg`` is not used
-for a batch stands in :mod:`neurolatent.ops.spd`.
+LAPACK and without a matrix in memory. A pass over the states of a switching chain (720 steps, 320 matrices of three
+rows in each) takes 39 ms so, and 180 ms with arrays whose last two axes hold the matrix; with 80 matrices in each of
+500 steps both take 8 to 9 ms. All loops over entries run while a program is traced: for matrices of up to about six
+rows. Why ``jnp.linalg`` is not used for a batch stands in :mod:`neurolatent.ops.spd`.
 """
 
 import functools
@@ -103,7 +104,7 @@ def with_one(matrix: Matrix) -> Matrix:
 
 
 class Root(NamedTuple):
-    """A lower triangular matrix, and what its diagonal is divided by: divisions are what costs."""
+    """A lower triangular matrix, and one over its diagonal, which an inverse and a determinant both need."""
 
     lower: Matrix
     reciprocal: Vector
