@@ -1,7 +1,6 @@
 """How the scripts beside this file write a record: what was asked, by which line, where, and how long it took."""
 
 import datetime
-import json
 import os
 import platform
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neurolatent.recipe.folder import to_json
 from neurolatent.result.build import versions
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ class Record:
         """Put what is known so far in the place of the file; without an indent in one line."""
         facts = {**self.told, "seconds": round(time.perf_counter() - self.begin, 1), "versions": versions()}
         temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**facts, "figures": dict(figures), **more}, indent=indent) + "\n", "utf-8")
+        temporary.write_text(to_json({**facts, "figures": dict(figures), **more}, indent=indent) + "\n", "utf-8")
         temporary.replace(self.path)
 
 

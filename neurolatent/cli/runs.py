@@ -37,10 +37,12 @@ def fit_one(recipe: Any, folder: Path, *, resume: bool, as_json: bool) -> int:
 
 def print_outcome(outcome: Any, paths: dict[str, str]) -> None:
     """What came of a recipe, for people."""
+    from neurolatent.diagnostics.rows import in_words
+
     print(outcome.fit)
     print(outcome.diagnosis)
     for name, value in outcome.figures.items():
-        print(f"  {name:<45} {value:.6g}")
+        print(f"  {name:<45} {in_words(value, 6)}")
     print_expectations(outcome.expectations())
     print(f"report: {paths['report']}")
 

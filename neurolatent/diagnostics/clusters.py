@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neurolatent.diagnostics.mixing import NO_LIMIT, rhat
 from neurolatent.diagnostics.rows import Row, graded
 from neurolatent.models.bicluster import summaries
 from neurolatent.result import Fit
@@ -30,14 +31,14 @@ def followed(fit: Fit) -> xr.Dataset:
 
 
 def convergence(fit: Fit) -> dict[str, tuple[float, float]]:
-    """R-hat and bulk effective sample size of each number that is followed."""
+    """R-hat (infinite without a limit) and bulk effective sample size of each number that is followed."""
     import arviz_stats  # slow to import, and only draws need it
 
     statistics: Any = arviz_stats
     data = followed(fit)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a chain that never moves has no finite R-hat: it fails
-        rhat, bulk = statistics.rhat(data), statistics.ess(data, method="bulk")
-    return {str(n): (float(rhat[n]), float(bulk[n])) for n in data.data_vars}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio, bulk = rhat(data), statistics.ess(data, method="bulk")
+    return {str(n): (float(ratio[n]), float(bulk[n])) for n in data.data_vars}
 
 
 def cluster_rows(fit: Fit) -> Iterable[Row]:
@@ -51,10 +52,11 @@ def _convergence(fit: Fit) -> list[Row]:
     found = convergence(fit)
     worst = max(found, key=lambda n: found[n][0] if np.isfinite(found[n][0]) else np.inf)
     least = min(found, key=lambda n: found[n][1])
-    rhat, ess = found[worst][0], found[least][1]
-    verdict = graded(rhat, rhat < RHAT_PASS, rhat < RHAT_WARN)
+    ratio, ess = found[worst][0], found[least][1]
+    verdict = graded(ratio, ratio < RHAT_PASS, ratio < RHAT_WARN)
     more = "Raise warmup and draws, or see which chain stands apart: each starts from another number of groups."
-    rows = [Row(f"largest R-hat ({worst})", rhat, f"< {RHAT_PASS}", verdict, more)]
+    more = f"{NO_LIMIT} {more}" if np.isposinf(ratio) else more
+    rows = [Row(f"largest R-hat ({worst})", ratio, f"< {RHAT_PASS}", verdict, more)]
     verdict = graded(ess, ess >= ESS_PASS, ess >= ESS_WARN)
     more = "Few independent draws: raise draws. Of slow numbers, report how much the chains differ."
     return [*rows, Row(f"smallest bulk ESS ({least})", ess, f">= {ESS_PASS:g}", verdict, more)]

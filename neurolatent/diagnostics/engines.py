@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from neurolatent.choices import NUTS, SVI, MinibatchVI
+from neurolatent.diagnostics.mixing import NO_LIMIT, rhat
 from neurolatent.diagnostics.rows import Row, Verdict, graded
 from neurolatent.engines.plateau import last_rise
 from neurolatent.result import Fit
@@ -78,8 +79,8 @@ def _sampler_rows(fit: Fit) -> Iterable[Row]:
 
     statistics: Any = arviz_stats
     draws = _varying(fit.idata["posterior"].to_dataset())
-    with np.errstate(divide="ignore", invalid="ignore"):  # a chain that never moves has no finite R-hat: it fails
-        rhat = float(np.max(statistics.rhat(draws)["parameters"].values))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(np.max(rhat(draws)["parameters"].values))
         bulk = float(np.min(statistics.ess(draws, method="bulk")["parameters"].values))
         tail = float(np.min(statistics.ess(draws, method="tail")["parameters"].values))
     stats = fit.idata["sample_stats"]
@@ -87,8 +88,9 @@ def _sampler_rows(fit: Fit) -> Iterable[Row]:
     energy = stats["energy"].values
     ebfmi = float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)))
     more = "Draw more, or state more knowledge so that states cannot change places."
+    apart = f"{NO_LIMIT} {more}" if np.isposinf(ratio) else more
     return [
-        Row("largest R-hat", rhat, f"< {RHAT_PASS}", graded(rhat, rhat < RHAT_PASS, rhat < RHAT_WARN), more),
+        Row("largest R-hat", ratio, f"< {RHAT_PASS}", graded(ratio, ratio < RHAT_PASS, ratio < RHAT_WARN), apart),
         Row("smallest bulk ESS", bulk, f">= {ESS_PASS:g}", graded(bulk, bulk >= ESS_PASS, bulk >= ESS_WARN), more),
         Row("smallest tail ESS", tail, f">= {ESS_PASS:g}", graded(tail, tail >= ESS_PASS, tail >= ESS_WARN), more),
         Row(

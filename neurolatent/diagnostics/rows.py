@@ -50,19 +50,24 @@ class Diagnosis:
         width = max((len(row.what) for row in self.rows), default=0)
         lines = [f"verdict: {self.verdict}"]
         for row in self.rows:
-            lines.append(f"  {row.verdict:<4}  {row.what:<{width}}  {row.value:>10.4g}  ({row.threshold})")
+            lines.append(f"  {row.verdict:<4}  {row.what:<{width}}  {in_words(row.value):>10}  ({row.threshold})")
             if row.verdict != "pass":
                 lines.append(f"        {row.advice}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         cells = "".join(
-            f"<tr><td>{r.verdict}</td><td>{r.what}</td><td style='text-align:right'>{r.value:.4g}</td>"
+            f"<tr><td>{r.verdict}</td><td>{r.what}</td><td style='text-align:right'>{in_words(r.value)}</td>"
             f"<td>{r.threshold}</td><td>{r.advice}</td></tr>"
             for r in self.rows
         )
         head = "<tr><th>verdict</th><th>what</th><th>value</th><th>threshold</th><th>advice</th></tr>"
         return f"<p><b>Verdict: {self.verdict}</b></p><table>{head}{cells}</table>"
+
+
+def in_words(value: float, digits: int = 4) -> str:
+    """A value with so many significant digits; "no limit" where it is infinite."""
+    return "no limit" if value == np.inf else f"{value:.{digits}g}"
 
 
 def graded(value: float, passes: bool, warns: bool) -> Verdict:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from neurolatent.diagnostics.mixing import rhat
 from neurolatent.plots.style import INK, SERIES, axes_or_new
 
 CHAIN_STYLES = ("-", "--", ":", "-.")
@@ -79,14 +80,14 @@ def posterior_summary(posterior: xr.Dataset) -> pd.DataFrame:
 
 
 def chain_summary(posterior: xr.Dataset) -> pd.DataFrame:
-    """The summary of a posterior with R-hat and effective sample sizes beside it."""
+    """The summary of a posterior with R-hat (infinite without a limit) and effective sample sizes beside it."""
     import arviz_stats  # slow to import, and only draws need it
 
     stats: Any = arviz_stats
     draws = varying(posterior)
     data = xr.Dataset({f"p{n}": (("chain", "draw"), v) for n, v in enumerate(draws.values())})
     found: dict[str, Any] = {
-        "R-hat": stats.rhat(data),
+        "R-hat": rhat(data),
         "bulk ESS": stats.ess(data, method="bulk"),
         "tail ESS": stats.ess(data, method="tail"),
     }

@@ -177,9 +177,9 @@ def summary(outcome: Outcome, paths: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def to_json(value: Any) -> str:
-    """JSON in which numbers that are none stand as null."""
-    return json.dumps(_finite(value), indent=1, default=str)
+def to_json(value: Any, *, indent: int | None = 1) -> str:
+    """JSON in which numbers that are none, or infinite, stand as null; without an indent in one line."""
+    return json.dumps(_finite(value), indent=indent, default=str)
 
 
 def _finite(value: Any) -> Any:

@@ -135,7 +135,7 @@ def sampler(material: Material, painter: Painter) -> list[Any]:
     draws = varying(posterior)
     blocks: list[Any] = [_summary_table(table, said, "with the largest R-hat")]
     for row in table.head(MOST_CHAIN_PICTURES).to_dict("records"):
-        name, rhat = str(row["parameter"]), f"R-hat {row['R-hat']:.4g}"
+        name, rhat = str(row["parameter"]), f"R-hat {plain(row['R-hat'])}"
         blocks += _chain_pictures(name, draws[name], rhat, painter)
     return blocks
 

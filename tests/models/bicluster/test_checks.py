@@ -1,6 +1,8 @@
 """What check says of draws: chains that differ, bounds that are reached, proposals that fail."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,11 @@ import pytest
 import xarray as xr
 
 import neurolatent as nl
+from neurolatent.cli.runs import print_outcome
+from neurolatent.diagnostics import Diagnosis
 from neurolatent.diagnostics.clusters import cluster_rows
 from neurolatent.models.bicluster import BiclusterParams
+from neurolatent.recipe.folder import to_json, verdict_summary
 from neurolatent.result import Fit
 from tests.models.bicluster.small import BINS, NEURONS, case, model_of
 
@@ -76,3 +81,34 @@ def test_chains_that_group_otherwise_fail():
     got = verdicts(replace(fit, draws=fit.draws._replace(label=label, state=state)))
     assert got["chains agree on clusters of neurons (ARI)"] == "fail"
     assert got["chains agree on states of bins (ARI)"] == "fail"
+
+
+def test_chains_that_stay_apart_have_no_limit_and_the_row_says_so():
+    """Each chain in a number of clusters of its own: by rounding the formula gives sixteen digits."""
+    apart = fitted(n_clusters=np.ones((CHAINS, SWEEPS)) * np.arange(1, CHAINS + 1)[:, None])
+    diagnosis = Diagnosis(tuple(cluster_rows(apart)))
+    row = next(row for row in diagnosis.rows if row.what == "largest R-hat (n_clusters)")
+    assert (row.value, row.verdict) == (np.inf, "fail")
+    assert row.advice.startswith("R-hat has no limit")
+    assert "no limit  (< 1.05)" in str(diagnosis)
+    assert "no limit</td>" in diagnosis._repr_html_()
+    told = json.loads(to_json(verdict_summary(diagnosis)), parse_constant=pytest.fail)
+    assert next(r for r in told["verdicts"] if r["what"] == row.what)["value"] is None
+
+
+def test_the_command_line_says_so_too(capsys):
+    outcome = SimpleNamespace(fit="", diagnosis="", figures={"rhat.max": np.inf, "ess.min": 2.0}, expectations=list)
+    print_outcome(outcome, {"report": "report.html"})
+    lines = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert lines["rhat.max"] == ["no", "limit"]
+    assert lines["ess.min"] == ["2"]
+
+
+def test_chains_that_move_have_a_number():
+    rng = np.random.default_rng(1)
+    once = np.ones((CHAINS, SWEEPS)) * np.arange(1, CHAINS + 1)[:, None]
+    once[0, 3] = 2.0
+    rows = cluster_rows(fitted(n_clusters=once, log_lik=rng.normal(size=(CHAINS, SWEEPS))))
+    row = next(row for row in rows if row.what == "largest R-hat (n_clusters)")
+    assert 5 < row.value < 1e6
+    assert "no limit" not in row.advice
