@@ -34,6 +34,7 @@ from neurolatent.models.bicluster import start, summaries
 from neurolatent.models.bicluster.synthetic import DISPERSION, bicluster_case
 from neurolatent.ops.metrics import bits_per
 from neurolatent.recipe.clusters import cluster_figures, entry_figures
+from neurolatent.validation import entry_scores
 
 QUESTION = "what do clusters of neurons and states of bins add, to each other and to plainer methods?"
 HIDDEN = 0.1  # share of the entries
@@ -56,7 +57,7 @@ def sampled(
 ) -> dict[str, float]:
     """Figures of the sampler."""
     fit = nl.fit(model, shown, engine=engine, seed=seed)
-    found = cluster_figures(fit, shown) | entry_figures(fit, whole, shown, seed)
+    found = cluster_figures(fit, shown) | entry_figures(entry_scores(fit, whole, shown), seed)
     clusters, states = summaries.neurons(fit.draws), summaries.bins(fit.draws, method="pear")
     figures = {name: found[name] for name in COLUMNS}
     figures["ess_per_second"] = found["ess.min"] / fit.seconds["run"]

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -145,7 +145,7 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     import pandas as pd
 
     from neurolatent.cli.runs import outlook_of, write_page
-    from neurolatent.recipe.folder import open_choice, open_whole, shown_recording
+    from neurolatent.recipe.folder import open_choice, open_entries, open_whole, shown_recording
     from neurolatent.recipe.lives import horizon_of, measured
 
     fitted, prognosis, recipe = open_whole(run_folder)
@@ -154,7 +154,8 @@ def report(run_folder: RunFolder, as_json: Json = False) -> int:
     shown = shown_recording(recipe)
     horizon = horizon_of(recipe.section("prognosis"))
     ahead = outlook_of(None if prognosis is None else measured(prognosis, horizon, shown))
-    path = write_page(run_folder, fitted, recipe, shown, comparison=table, choice=open_choice(run_folder), **ahead)
+    held_out: dict[str, Any] = {"choice": open_choice(run_folder), "entries": open_entries(run_folder)}
+    path = write_page(run_folder, fitted, recipe, shown, comparison=table, **held_out, **ahead)
     if as_json:
         print_json({"paths": {"report": str(path)}, "versions": fitted.versions, "seed": fitted.seed})
     else:

@@ -19,7 +19,7 @@ def fit_one(recipe: Any, folder: Path, *, resume: bool, as_json: bool) -> int:
     fleet = units_table(outcome.fit, shown)
     paths = write_run(folder, outcome, fleet)
     extras = {"diagnosis": outcome.diagnosis, "fleet": fleet, "comparison": outcome.comparison}
-    extras["choice"] = outcome.choice
+    extras |= {"choice": outcome.choice, "entries": outcome.entries}
     extras |= outlook_of(outcome.lives)
     paths["report"] = str(write_page(folder, outcome.fit, recipe, shown, **extras))
     paths["summary"] = str(folder / "summary.json")

@@ -170,7 +170,7 @@ def block_counts(numbers: Int[np.ndarray, "chains draws"], *, what: str, ax: Axe
     for chain, own in enumerate(share):
         ax.plot(
             values + across[chain], own, linestyle="none", marker=MARKERS[chain % len(MARKERS)], markersize=4,
-            color=SERIES[chain % len(SERIES)], label=f"chain {chain + 1}",
+            color=SERIES[chain % len(SERIES)], label=f"chain {chain + 1}", clip_on=False,
         )  # fmt: skip
     ax.set(xlabel=f"number of {what}", ylabel="posterior share", ylim=(0, None))
     ax.set_xticks(values if len(values) <= 15 else values[:: -(-len(values) // 15)])

@@ -6,10 +6,10 @@ import numpy as np
 
 from neurolatent.diagnostics.clusters import convergence
 from neurolatent.models.bicluster import BiClustering, summaries
-from neurolatent.prognostics.assess import bootstrap
+from neurolatent.prognostics.assess import Interval, bootstrap
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
-from neurolatent.validation import entry_scores
+from neurolatent.validation import EntryScores, entry_scores
 
 CLUSTER = "cluster"  # fact of a channel that holds the true cluster
 STATE, LOG_RATE = "state", "log_rate"  # signals that hold the truth
@@ -42,19 +42,27 @@ def cluster_figures(fit: Fit, recording: Recording) -> dict[str, float]:
     return figures | _truth(fit, recording, neurons.partition, bins.partition)
 
 
-def entry_figures(fit: Fit, whole: Recording | None, shown: Recording, seed: int) -> dict[str, float]:
-    """Figures of what was hidden from the fit; none where nothing was, or the fit has no draw.
+def hidden_scores(fit: Fit, whole: Recording | None, shown: Recording) -> EntryScores | None:
+    """Scores of what was hidden from the fit; None where nothing was, or the fit has no draw."""
+    return None if whole is None or fit.draws is None else entry_scores(fit, whole, shown)
+
+
+def entry_figures(scores: EntryScores | None, seed: int) -> dict[str, float]:
+    """Figures of what was hidden from a fit; none where nothing was.
 
     ``heldout.bits_per_spike`` over each neuron's mean count of the entries shown, its 90 % bootstrap interval over
     neurons ``heldout.bits_per_spike_low`` and ``_high``, and the number of hidden ``heldout.entries``.
     """
-    if whole is None or fit.draws is None:
+    if scores is None:
         return {}
-    scores = entry_scores(fit, whole, shown)
-    told = bootstrap(scores.bits_per_event, len(scores.events), seed=seed)
-    name = "heldout.bits_per_spike"
+    told, name = bits_interval(scores, seed), "heldout.bits_per_spike"
     figures = {name: told.value, f"{name}_low": told.low, f"{name}_high": told.high}
     return figures | {"heldout.entries": float(scores.entries.sum())}
+
+
+def bits_interval(scores: EntryScores, seed: int) -> Interval:
+    """Bits per spike of all hidden entries, with a 90 % bootstrap interval over neurons."""
+    return bootstrap(scores.bits_per_event, len(scores.events), seed=seed)
 
 
 def _mode(name: str, counts: np.ndarray) -> dict[str, float]:

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from neurolatent.recipe.read import Recipe, read_recipe
 from neurolatent.recipe.run import Outcome
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
-from neurolatent.validation import Choice
+from neurolatent.validation import Choice, EntryScores
 
+ENTRIES = "entries.csv"
 WRITTEN = (  # all files of a run or a sweep
     *(
         "recipe.toml",
@@ -35,6 +37,7 @@ WRITTEN = (  # all files of a run or a sweep
         "comparison.csv",
         "choice.csv",
         "held_out.csv",
+        ENTRIES,
         "report.html",
         "summary.json",
     ),
@@ -139,6 +142,8 @@ def write_run(folder: Path, outcome: Outcome, fleet: pd.DataFrame | None) -> dic
         paths["comparison"] = write_text(folder / "comparison.csv", outcome.comparison.to_csv(index=False))
     if outcome.choice is not None:
         paths |= write_scores(folder, outcome.choice)
+    if outcome.entries is not None:
+        paths["entries"] = write_entries(folder, outcome.entries, outcome.fit.facts["channels"])
     if not outcome.interrupted:
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     return {name: str(path) for name, path in paths.items()}
@@ -159,6 +164,20 @@ def open_choice(folder: Path) -> Choice | None:
         return None
     text: Any = {"candidate": str, "fold": str, "sequence": str}
     return Choice(pd.read_csv(scores, dtype=text), pd.read_csv(facts).astype({"candidate": str}))
+
+
+def write_entries(folder: Path, scores: EntryScores, channels: Sequence[str]) -> Path:
+    """Write the scores of hidden entries, one row a channel."""
+    table = pd.DataFrame({"channel": list(channels), **scores._asdict()})
+    return write_text(folder / ENTRIES, table.to_csv(index=False))
+
+
+def open_entries(folder: Path) -> EntryScores | None:
+    """The scores of a run's hidden entries; None where its recipe hid none."""
+    if not (folder / ENTRIES).is_file():
+        return None
+    table = pd.read_csv(folder / ENTRIES)
+    return EntryScores(*(table[name].to_numpy() for name in EntryScores._fields))
 
 
 def summary(outcome: Outcome, paths: dict[str, str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from neurolatent.prognostics.assess import assess_units, unit_figures
 from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.prognostics.out_of_fold import Shared
 from neurolatent.prognostics.prognosis import prognose
-from neurolatent.recipe.clusters import cluster_figures, entry_figures
+from neurolatent.recipe.clusters import cluster_figures, entry_figures, hidden_scores
 from neurolatent.recipe.decoding import decodes, methods_beside
 from neurolatent.recipe.experiments import exact_beside
 from neurolatent.recipe.figures import forecast_figures, given_units_figures, state_figures
@@ -34,7 +34,7 @@ from neurolatent.recipe.read import Recipe, grid
 from neurolatent.recording import Recording
 from neurolatent.result import Fit
 from neurolatent.result.settings import encode, to_json
-from neurolatent.validation import Choice
+from neurolatent.validation import Choice, EntryScores
 
 AS_WRITTEN = "as written"  # the arm that is the recipe itself
 MOST_FITS = 20  # of a sweep are kept in memory
@@ -54,6 +54,7 @@ class Outcome:
     test: Recording | None = None
     lives: Lives | None = None
     choice: Choice | None = None  # held-out scores of the model, and of itself with one state
+    entries: EntryScores | None = None  # of the entries that were hidden from the fit
     seconds: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False  # in the fit, or in what is measured after it
 
@@ -82,7 +83,8 @@ def run_recipe(recipe: Recipe, run: Run | None = None, fitted: Fit | None = None
     fitted_at = time.perf_counter()
     figures, comparison, lives, choice = training_figures(fitted), None, None, None
     figures |= cluster_figures(fitted, parts.recording)
-    figures |= entry_figures(fitted, parts.whole, parts.recording, recipe.seed)
+    entries = hidden_scores(fitted, parts.whole, parts.recording)
+    figures |= entry_figures(entries, recipe.seed)
     interrupted = fitted.interrupted
     if not interrupted:
         try:
@@ -115,9 +117,8 @@ def run_recipe(recipe: Recipe, run: Run | None = None, fitted: Fit | None = None
     diagnosis = check(fitted)
     if lives is not None:
         diagnosis = diagnosis.joined(check_prognosis(lives.prognosis, lives.held))
-    return Outcome(
-        recipe, parts.recording, fitted, diagnosis, figures, comparison, plan.test, lives, choice, seconds, interrupted
-    )
+    measured = (comparison, plan.test, lives, choice, entries)
+    return Outcome(recipe, parts.recording, fitted, diagnosis, figures, *measured, seconds, interrupted)
 
 
 def _method(recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from neurolatent.models.bicluster import summaries
 from neurolatent.models.bicluster.courses import mean_log_rates
@@ -84,6 +85,12 @@ def group_of(material: Material) -> tuple[str, list[str]] | None:
     return (named[0], facts[named[0]].astype(str).tolist()) if named else None
 
 
+def counts_of(material: Material) -> Float[np.ndarray, "bins neurons"]:
+    """The counts, NaN where none was observed."""
+    seen = material.prepared.signal(material.fit.model.signal_of(material.prepared)).observed
+    return np.where(seen, material.observed, np.nan)
+
+
 def epochs_of(material: Material) -> list[Epoch]:
     """Stretches of the first signal of categories, where they are few."""
     name, values = _category(material)
@@ -105,7 +112,7 @@ def _category(material: Material) -> tuple[str | None, np.ndarray]:
 
 def _table(material: Material, found: summaries.Summary) -> Table:
     """Size, groups and cohesion of each cluster."""
-    group, counts = group_of(material), material.observed
+    group, counts = group_of(material), counts_of(material)
     kinds = sorted(set(group[1])) if group else []
     rows = []
     for block in range(int(found.partition.max()) + 1):
@@ -133,7 +140,7 @@ def _raster(material: Material, painter: Painter, partition: np.ndarray) -> Any:
     draw = functools.partial(
         clustered_raster,
         material.prepared.clock(),
-        material.observed,
+        counts_of(material),
         partition,
         group=group[1] if group else None,
         epochs=epochs_of(material),

@@ -16,7 +16,7 @@ from neurolatent.prognostics.checks import check_prognosis
 from neurolatent.recording import Recording
 from neurolatent.report.outlook import Ahead, Outlook, look_ahead
 from neurolatent.result import Fit
-from neurolatent.validation import Choice
+from neurolatent.validation import Choice, EntryScores
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +31,7 @@ class Material:
         shown: Units that get a section of their own.
         outlook: What a prognosis says of the time ahead; None without one.
         choice: Held-out scores, of this model and of others; None where nothing was held out.
+        entries: Scores of entries that were hidden from the fit; None where none were.
     """
 
     fit: Fit
@@ -42,6 +43,7 @@ class Material:
     shown: Sequence[str]
     outlook: Outlook | None = None
     choice: Choice | None = None
+    entries: EntryScores | None = None
 
     @functools.cached_property
     def observed(self) -> np.ndarray:
@@ -91,6 +93,7 @@ def gather(
     most_units: int,
     ahead: Ahead | None = None,
     choice: Choice | None = None,
+    entries: EntryScores | None = None,
 ) -> Material:
     """The material of a page; what is not given is computed."""
     recording = Recording.of(recording)
@@ -115,6 +118,7 @@ def gather(
         choose_units(table[[name in answered for name in table["unit"]]], most_units),
         outlook,
         choice,
+        entries,
     )
 
 

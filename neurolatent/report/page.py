@@ -26,7 +26,7 @@ from neurolatent.report.pages import sections_of
 from neurolatent.report.risk import at_risk
 from neurolatent.report.whole import Head, refuse_unwritable, render_page, write_whole
 from neurolatent.result import Fit
-from neurolatent.validation import Choice
+from neurolatent.validation import Choice, EntryScores
 
 
 def write_report(
@@ -44,6 +44,7 @@ def write_report(
     horizon: float | int | None = None,
     measured: Measurements | None = None,
     choice: Choice | None = None,
+    entries: EntryScores | None = None,
 ) -> Path:
     """Write one HTML file that says what was learned, where each unit stands, and whether to believe it.
 
@@ -65,6 +66,7 @@ def write_report(
             :func:`neurolatent.prognostics.risk.default_horizon`.
         measured: How good the prognosis has been; found out here where None, which takes seconds.
         choice: Held-out scores of this model and of others.
+        entries: Scores of entries that were hidden from the fit.
 
     Raises:
         InputError: A folder that cannot be written, or a recording that the fit cannot answer.
@@ -76,7 +78,7 @@ def write_report(
     if prognosis is None and (horizon is not None or measured is not None):
         raise InputError("horizon and measured say how a prognosis is shown, and none is given: give prognosis too")
     ahead = None if prognosis is None else Ahead(prognosis, horizon, measured)
-    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead, choice)
+    material = gather(fit, Recording.of(recording), diagnosis, fleet, most_units, ahead, choice, entries)
     painter = Painter(len(material.state_names))
     sections = sections_of(material, painter)
     sections += [comparison_section(comparison, painter)] if comparison is not None else []

@@ -13,6 +13,7 @@ from neurolatent.report.blocks import Section, Text
 from neurolatent.report.choice import choice_section
 from neurolatent.report.clusters import clusters_section, dynamics_section
 from neurolatent.report.decoding import decoded_section, honesty_section, state_section
+from neurolatent.report.entries import entries_section
 from neurolatent.report.evidence import evidence_section, learned_section
 from neurolatent.report.figures import Painter
 from neurolatent.report.fleet import fleet_section
@@ -71,9 +72,9 @@ def latents_page(material: Material, painter: Painter) -> list[Section]:
 
 
 def clusters_page(material: Material, painter: Painter) -> list[Section]:
-    """Neurons and bins in blocks: which neurons move together, when their dynamics change, the fit."""
+    """Neurons and bins in blocks: which neurons move together, when their dynamics change, hidden counts, the fit."""
     sections = [clusters_section(material, painter), *dynamics_section(material, painter)]
-    return [*sections, evidence_section(material, painter)]
+    return [*sections, *entries_section(material), evidence_section(material, painter)]
 
 
 def patterns_page(material: Material, painter: Painter) -> list[Section]:

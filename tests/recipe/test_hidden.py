@@ -1,10 +1,13 @@
 """The key ``hide`` of [test]: entries that the fit is not shown, and how well it tells them."""
 
+import json
+
 import numpy as np
 import pytest
 
 from neurolatent.checks import InputError
-from neurolatent.recipe import Recipe, run_recipe
+from neurolatent.recipe import Recipe
+from neurolatent.recipe.folder import write_text
 from neurolatent.recipe.plan import plan_of
 
 
@@ -49,8 +52,19 @@ def test_other_shares_and_words_are_refused(tmp_path, hide, message):
 
 
 @pytest.mark.slow
-def test_a_run_tells_bits_of_what_was_hidden(tmp_path):
-    figures = run_recipe(recipe(tmp_path, test={"hide": {"share": 0.1}})).figures
+def test_a_run_tells_bits_of_what_was_hidden(tmp_path, call):
+    """In its figures and on its page, which is written again from what the run keeps."""
+    written = write_text(tmp_path / "r.toml", recipe(tmp_path, test={"hide": {"share": 0.1}}).to_toml())
+    run = tmp_path / "run"
+    figures = json.loads(call("fit", written, "--out", run, "--json")[1])["figures"]
     assert figures["heldout.entries"] == pytest.approx(36, abs=15)
     assert figures["heldout.bits_per_spike_low"] <= figures["heldout.bits_per_spike"]
     assert figures["heldout.bits_per_spike"] <= figures["heldout.bits_per_spike_high"]
+    said = f"{figures['heldout.entries']:.0f} counts, chosen at random, were hidden from the fit"
+    assert said in (run / "report.html").read_text("utf-8")
+    (run / "report.html").unlink()
+    assert call("report", run)[0] == 0
+    assert said in (run / "report.html").read_text("utf-8")
+    (run / "entries.csv").unlink()
+    call("report", run)
+    assert said not in (run / "report.html").read_text("utf-8")

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 import neurolatent as nl
 from neurolatent.checks import InputError
 from neurolatent.models.bicluster import BiclusterParams
-from neurolatent.recipe.clusters import entry_figures
+from neurolatent.recipe.clusters import entry_figures, hidden_scores
 from neurolatent.result import Fit
 from neurolatent.result.build import facts_of
 from neurolatent.validation import entry_scores
@@ -66,7 +66,7 @@ def test_probabilities_are_averaged_over_draws_before_their_logarithm(family):
     np.testing.assert_array_equal(got.entries, hidden.sum(axis=0))
     np.testing.assert_array_equal(got.events, np.where(hidden, counts, 0).sum(axis=0))
     spikes = got.events.sum()
-    figures = entry_figures(fit, given, shown, seed=0)
+    figures = entry_figures(hidden_scores(fit, given, shown), seed=0)
     assert figures["heldout.bits_per_spike"] == pytest.approx((score - baseline).sum() / spikes / np.log(2))
     assert figures["heldout.bits_per_spike_low"] < figures["heldout.bits_per_spike"]
     assert figures["heldout.bits_per_spike"] < figures["heldout.bits_per_spike_high"]
@@ -77,7 +77,7 @@ def test_probabilities_are_averaged_over_draws_before_their_logarithm(family):
 
 
 def test_nothing_hidden_has_no_figures():
-    assert entry_figures(fitted(whole(), "nb"), None, whole(), 0) == {}
+    assert entry_figures(hidden_scores(fitted(whole(), "nb"), None, whole()), 0) == {}
 
 
 def test_what_cannot_be_scored_is_refused():
