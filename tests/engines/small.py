@@ -14,9 +14,9 @@ from tests.models.arphmm.recordings import well_separated
 MODEL, PARAMS = well_separated()
 
 SLOW_EM = EM(steps=3000, tolerance=0.0, restarts=2, start="random")  # takes long enough to be killed in its middle
-SHORT_NUTS = NUTS(chains=2, warmup=150, draws=250, start=EM(steps=20, restarts=1))
+SHORT_NUTS = NUTS(chains=2, warmup=80, draws=80, start=EM(steps=20, restarts=1))
 
-LONG_SVI = SVI(steps=15_000, start=EM(steps=20, restarts=1))
+LONG_SVI = SVI(steps=4000, start=EM(steps=20, restarts=1))
 
 
 def recording(lengths: tuple[int, ...] = (60, 45), seed: int = 1) -> Recording:

@@ -144,7 +144,7 @@ def select(recording: nl.Recording):
         return small.MODEL.select(recording, for_training=True).data
 
 
-@pytest.mark.slow
+@pytest.mark.record  # minutes, and nothing that the tests above do not ask of simulated data
 def test_ten_engines(real_data):
     recording = nl.load(real_data / "cmapss" / "train_FD001.txt.gz", format="cmapss")
     few = recording.take(recording.ids[:10])

@@ -14,16 +14,15 @@ from numpyro.infer.util import log_density
 
 import neurolatent as nl
 from neurolatent import precision
-from neurolatent.choices import EM, Gibbs, MinibatchVI, TwoStage
+from neurolatent.choices import EM, MinibatchVI, TwoStage
 from neurolatent.models.arphmm import ARPHMM, ARPHMMParams
-from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.bicluster.simulate import prior_draw
-from neurolatent.models.bicluster.synthetic import bicluster_case
 from neurolatent.models.dkf import DKF
 from neurolatent.models.hmmglm.params import permuted
 from neurolatent.models.pvrnn import Symbols
 from neurolatent.recording import Recording, knowledge
 from tests.models.arphmm import twin
+from tests.models.bicluster.small import SHORT, population, population_model
 from tests.models.dkf import recordings as dkf_recordings
 from tests.models.gpvae import recordings as gpvae_recordings
 from tests.models.hmmglm import twin as hmmglm_twin
@@ -113,13 +112,13 @@ def biclustering(family: str) -> Callable[[], Subject]:
         raise AssertionError("counts have no unit, and its labels are permuted elsewhere")
 
     def seen() -> Recording:
-        return bicluster_case(2, per_cluster=2, bins=30, factors=1, family=family).hide("spikes", 0.1, seed=3)
+        return population(family).hide("spikes", 0.1, seed=3)
 
     def make() -> Subject:
-        model = BiClustering(1, family, max_clusters=3, max_states=2)
+        model = population_model(family=family)
         with precision.double():
-            params = jax.device_get(prior_draw(model, jax.random.key(1), 6, 30))
-        return Subject(model, params, (30,), nothing, nothing, Gibbs(chains=1, warmup=2, draws=4, keep=2), seen)
+            params = jax.device_get(prior_draw(model, jax.random.key(1), 9, 40))
+        return Subject(model, params, (40,), nothing, nothing, SHORT, seen)
 
     return make
 

@@ -16,6 +16,7 @@ LEAST_BINS = 10
 LEAST_STABLE = 0.002  # share of the laws of the prior
 RARE = 0.05  # mean count per bin
 MANY = 1000  # events in a bin
+ALIKE = 8  # largest counts are rounded up to a multiple, so that like recordings share a compiled program; ours
 
 
 def signal_of(model: Any, recording: Recording) -> str:
@@ -50,7 +51,7 @@ def selected(model: Any, recording: Recording, *, for_training: bool) -> Selecte
     if for_training:
         _refuse_untrainable(model, signal, where)
     most = int(counts.max(initial=0))
-    data = data_of(counts, seen, steps=most if most <= MOST_STEPS else 0)
+    data = data_of(counts, seen, steps=-(-most // ALIKE) * ALIKE if most <= MOST_STEPS else 0)
     return Selected(jax.device_get(data), recording, 0, {})
 
 

@@ -73,11 +73,7 @@ def draw_dynamics(
     """
     key_told, key_prior = jax.random.split(key)
     (states, clusters, size), dtype = params.shift.shape, params.offset.dtype
-    occupied = occupancy(params.label, clusters) > 0
-    moments, squares = moments_of(params.trajectories, params.state, occupied, states)
-    of = mniw.posterior(moments, squares, prior_family(model, size))
-    former, is_told = dynamics_of(params), moments.weight > 0
-    told, left = _draw_told(model, key_told, of, former, is_told)
+    told, is_told, left = draw_told(model, params, key_told)
     spare, untold = model.births * states, ~is_told & active
     pool = draw_prior(model, key_prior, spare + states * clusters, size, dtype, wanted=spare + untold.sum())
     place = spare + (jnp.cumsum(untold) - 1).reshape(untold.shape)
@@ -86,15 +82,18 @@ def draw_dynamics(
     return params._replace(**drawn._asdict()), single, left.sum().astype(dtype)
 
 
-def dynamics_of(params: BiclusterParams) -> Dynamics:
-    """The laws of motion of a draw."""
-    return Dynamics(params.transition, params.shift, params.innovation)
+def draw_told(
+    model: Any, params: BiclusterParams, key: PRNGKeyArray
+) -> tuple[Dynamics, Bool[Array, "state cluster"], Bool[Array, "state cluster"]]:
+    """Laws of motion given trajectories and states, of which of them these tell, and which found no stable draw.
 
-
-def _draw_told(
-    model: Any, key: PRNGKeyArray, of: mniw.Posterior, former: Dynamics, is_told: Bool[Array, "*batch"]
-) -> tuple[Dynamics, Bool[Array, "*batch"]]:
-    """A draw of each law that something tells of, again and again until all are stable; and which never were."""
+    Laws that nothing tells of, or that found none, are the former ones.
+    """
+    states, clusters, size = params.shift.shape
+    occupied = occupancy(params.label, clusters) > 0
+    moments, squares = moments_of(params.trajectories, params.state, occupied, states)
+    of = mniw.posterior(moments, squares, prior_family(model, size))
+    former, is_told = dynamics_of(params), moments.weight > 0
 
     def again(carry: tuple[Dynamics, Array, Array]) -> tuple[Dynamics, Array, Array]:
         kept, left, number = carry
@@ -103,7 +102,13 @@ def _draw_told(
         return jax.tree.map(lambda a, b: _where(good, a, b), anew, kept), left & ~good, number + 1
 
     start = (former, is_told, jnp.zeros((), jnp.uint32))
-    return jax.lax.while_loop(lambda carry: carry[1].any() & (carry[2] < TRIES), again, start)[:2]
+    kept, left, _ = jax.lax.while_loop(lambda carry: carry[1].any() & (carry[2] < TRIES), again, start)
+    return kept, is_told, left
+
+
+def dynamics_of(params: BiclusterParams) -> Dynamics:
+    """The laws of motion of a draw."""
+    return Dynamics(params.transition, params.shift, params.innovation)
 
 
 def draw_prior(

@@ -24,10 +24,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
 from neurolatent.models.bicluster import door, names, refusals, start
-from neurolatent.models.bicluster.condense import condensed
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.program import program
+from neurolatent.models.bicluster.rearrange import are_held, rearranged
 from neurolatent.models.bicluster.statistics import statistics
 from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.protocols import Latents, Selected
@@ -115,8 +115,8 @@ class BiClustering:
     ) -> tuple[BiclusterParams, dict[str, Array]]:
         """The next draw, and single numbers of it and of what became of its proposals."""
         key_sweep, key_merge = jax.random.split(key)
-        params, moves = sweep(self, params, data, key_sweep, held=settling > 0)
-        params = jax.lax.cond(settling > 0, lambda: condensed(self, params, data, key_merge, settling), lambda: params)
+        params, moves = sweep(self, params, data, key_sweep, held=are_held(settling))
+        params = jax.lax.cond(settling > 0, lambda: rearranged(self, params, data, key_merge, settling), lambda: params)
         told = {f"moved_{name}": value for name, value in moves._asdict().items()}
         return params, {**statistics(self, params, data), **told}
 

@@ -7,15 +7,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from neurolatent.choices import Gibbs
 from neurolatent.compiling import compiled
 from neurolatent.models.bicluster import BiClustering
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, data_of
+from neurolatent.models.bicluster.synthetic import bicluster_case
+from neurolatent.recording import Recording
 
+SHORT = Gibbs(chains=2, warmup=20, draws=20, keep=10)
 NEURONS, BINS, CLUSTERS, STATES = 4, 7, 3, 2
 
 
 def model_of(**choices: Any) -> BiClustering:
     return BiClustering(**{"n_factors": 1, "max_states": STATES, "max_clusters": CLUSTERS, **choices})
+
+
+def population_model(**choices: Any) -> BiClustering:
+    """For :func:`population`. Whoever fits takes this and ``SHORT``: a sweep compiles for a minute, once for all."""
+    return BiClustering(**{"n_factors": 1, "max_states": 3, "max_clusters": 4, **choices})
+
+
+def population(family: str = "nb") -> Recording:
+    return bicluster_case(1, per_cluster=3, bins=40, factors=1, family=family)
 
 
 def case(seed: int, *, factors: int = 1) -> tuple[BiclusterParams, BiclusterData]:

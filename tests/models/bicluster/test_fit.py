@@ -14,13 +14,7 @@ from neurolatent.models.bicluster.model import renumbered
 from neurolatent.models.bicluster.synthetic import bicluster_case, truth_of
 from neurolatent.models.protocols import ModelWarning
 from neurolatent.recipe.clusters import cluster_figures
-from tests.models.bicluster.small import case
-
-SMALL = nl.Gibbs(chains=2, warmup=20, draws=20, keep=10)
-
-
-def model(**choices) -> nl.BiClustering:
-    return nl.BiClustering(**{"n_factors": 1, "max_states": 3, "max_clusters": 4, **choices})
+from tests.models.bicluster.small import SHORT, case, population, population_model
 
 
 def counts_of(values: np.ndarray, **options) -> nl.Recording:
@@ -30,8 +24,8 @@ def counts_of(values: np.ndarray, **options) -> nl.Recording:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["nb", "poisson"])
 def test_a_fit_is_saved_read_and_the_same_again(tmp_path, family):
-    recording = bicluster_case(1, per_cluster=3, bins=40, factors=1, family=family)
-    fit = nl.fit(model(family=family), recording, engine=SMALL, seed=1)
+    recording = population(family)
+    fit = nl.fit(population_model(family=family), recording, engine=SHORT, seed=1)
     again = nl.Fit.load(fit.save(tmp_path / "fit.nc"))
     for one, two in zip(fit.draws, again.draws, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -49,8 +43,8 @@ def test_a_fit_is_saved_read_and_the_same_again(tmp_path, family):
 @pytest.mark.slow
 @pytest.mark.parametrize(("bound", "part"), [("max_states", "state"), ("max_clusters", "label")])
 def test_one_state_or_one_cluster_can_be_asked_for(bound, part):
-    recording = bicluster_case(1, per_cluster=3, bins=40, factors=1)
-    fit = nl.fit(model(**{bound: 1}), recording, engine=SMALL, seed=1)
+    recording = population()
+    fit = nl.fit(population_model(**{bound: 1}), recording, engine=SHORT, seed=1)
     assert (np.asarray(getattr(fit.draws, part)) == 0).all()
     figures = cluster_figures(fit, recording)
     assert figures["states.mode" if part == "state" else "clusters.mode"] == 1.0
@@ -141,7 +135,7 @@ GOOD = np.random.default_rng(0).poisson(2.0, (30, 4))
 )
 def test_what_cannot_be_learned_from_is_refused(recording, choices, message):
     with pytest.raises(InputError, match=message):
-        model(**choices).select(recording, for_training=True)
+        population_model(**choices).select(recording, for_training=True)
 
 
 def spoiled(value: float) -> np.ndarray:
@@ -167,7 +161,9 @@ def test_what_are_no_counts_of_even_bins_is_refused_with_its_place(values, optio
 
 
 def test_whole_numbers_as_floats_are_counts():
-    floats, whole = (model().select(counts_of(v), for_training=True).data for v in (GOOD.astype(float), GOOD))
+    floats, whole = (
+        population_model().select(counts_of(v), for_training=True).data for v in (GOOD.astype(float), GOOD)
+    )
     np.testing.assert_array_equal(floats.counts, whole.counts)
 
 
@@ -181,13 +177,17 @@ def test_whole_numbers_as_floats_are_counts():
 )
 def test_counts_that_tell_little_or_take_long_are_told(values, message):
     with pytest.warns(ModelWarning, match=message):
-        model().select(counts_of(values), for_training=True)
+        population_model().select(counts_of(values), for_training=True)
 
 
 def test_draws_say_nothing_of_other_bins_or_neurons():
     params, data = case(0)
     shorter = jax.tree.map(lambda leaf: leaf[:, :-1], data)
-    for told in (model().posterior, model().log_likelihood, model().entry_log_probability):
+    for told in (
+        population_model().posterior,
+        population_model().log_likelihood,
+        population_model().entry_log_probability,
+    ):
         with pytest.raises(InputError, match="draws are of 4 neurons in 7 bins, the recording has 4 in 6"):
             told(params, shorter)
 
@@ -195,7 +195,7 @@ def test_draws_say_nothing_of_other_bins_or_neurons():
 def test_missing_counts_are_not_zeros():
     values = np.ma.masked_array(GOOD, mask=np.zeros(GOOD.shape, bool))
     values[3, 1] = np.ma.masked
-    data = model().select(counts_of(values), for_training=True).data
+    data = population_model().select(counts_of(values), for_training=True).data
     assert data.seen[1, 3] == 0
     assert data.seen.sum() == GOOD.size - 1
     np.testing.assert_array_equal(data.above.sum(axis=1), data.counts.sum(axis=1))
@@ -216,11 +216,11 @@ def test_missing_counts_are_not_zeros():
 )
 def test_contradictory_choices_are_refused(choices, message):
     with pytest.raises(InputError, match=message):
-        model(**choices)
+        population_model(**choices)
 
 
 def test_areas_and_other_facts_stay_with_the_neurons():
     facts = pd.DataFrame({"area": list("abab")}, index=[f"n{i}" for i in range(4)])
     recording = counts_of(GOOD, channels={"spikes": facts})
-    assert model().coordinates(recording)["neuron"] == ["n0", "n1", "n2", "n3"]
+    assert population_model().coordinates(recording)["neuron"] == ["n0", "n1", "n2", "n3"]
     assert recording.signal("spikes").channels["area"].tolist() == list("abab")

@@ -7,7 +7,7 @@ import pytest
 
 from neurolatent import precision
 from neurolatent.compiling import compiled
-from neurolatent.models.bicluster import BiClustering, condense
+from neurolatent.models.bicluster import BiClustering, rearrange
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.models.bicluster.simulate import prior_draw
 from neurolatent.models.bicluster.summaries import agreement, rand
@@ -64,25 +64,31 @@ def test_started_at_the_truth_it_stays(data):
     assert agreement(point, truth.state) >= 0.94
 
 
-@compiled()
-def merged(params: BiclusterParams, data, key) -> BiclusterParams:
-    return condense._merged(MODEL, params, data, key, 1.0)
+@compiled(lightly=True)
+def arranged(params: BiclusterParams, data, key, merges, times) -> BiclusterParams:
+    """After so many tries of either kind."""
+    step = lambda n, p: rearrange.arranged(MODEL, p, data, jax.random.fold_in(key, n), 1.0, merges=merges)  # noqa: E731
+    return jax.lax.fori_loop(0, times, step, params)
+
+
+def with_label(params: BiclusterParams, label: np.ndarray, source: np.ndarray) -> BiclusterParams:
+    """The draw with other labels; each cluster has trajectory and laws of the one that is its source."""
+    of = {name: getattr(params, name)[:, source] for name in ("transition", "shift", "innovation")}
+    return params._replace(label=label.astype(np.int32), trajectories=params.trajectories[source], **of)
 
 
 @pytest.mark.slow
-def test_a_cluster_in_two_parts_is_made_one_and_two_kinds_stay_apart(data):
+def test_clusters_cut_in_two_are_made_one_mixed_ones_are_sorted_and_right_ones_stay(data):
+    truth, number = truth_of(0).label, np.arange(8)
     with precision.double():
-        truth = at_truth(0)
-    apart = truth._replace(label=np.where(np.arange(30) % 10 < 4, truth.label + 3, truth.label).astype(np.int32))
-    for part in ("trajectories", "transition", "shift", "innovation"):
-        axis = 0 if part == "trajectories" else 1
-        value = np.moveaxis(getattr(apart, part).copy(), axis, 0)
-        value[3:6] = value[:3]
-        apart = apart._replace(**{part: np.moveaxis(value, 0, axis)})
-    with precision.double():
-        now, whole = (jax.tree.map(jnp.asarray, p) for p in (apart, truth))
-        for number in range(20):
-            now = merged(now, data, jax.random.fold_in(jax.random.key(3), number))
-            whole = merged(whole, data, jax.random.fold_in(jax.random.key(4), number))
-    assert rand(np.asarray(now.label), truth.label) == 1.0
-    assert rand(np.asarray(whole.label), truth.label) == 1.0
+        whole, tries = at_truth(0), jnp.asarray(20)
+        cut = with_label(
+            whole, np.where(np.arange(30) % 10 < 4, truth + 3, truth), np.where(number < 6, number % 3, number)
+        )
+        mixed = with_label(whole, np.where((truth == 1) & (np.arange(30) % 2 == 0), 2, truth), number)
+        one = with_label(whole, np.minimum(truth, 1), number)
+        for seed, (start, merges) in enumerate(
+            [(whole, True), (whole, False), (cut, True), (mixed, False), (one, False)]
+        ):
+            now = arranged(jax.tree.map(jnp.asarray, start), data, jax.random.key(seed), jnp.asarray(merges), tries)
+            assert rand(np.asarray(now.label), truth) == 1.0, (seed, np.asarray(now.label))
