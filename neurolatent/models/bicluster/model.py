@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
-from neurolatent.models.bicluster import door, names, refusals, start
+from neurolatent.models.bicluster import concentrations, door, names, refusals, start
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.program import program
@@ -48,6 +48,8 @@ class BiClustering:
         rho: P(K = 1); K is geometric. The paper takes 0.2, and 0.415 where three clusters are expected.
         concentration: Of the weights of clusters given their number.
         alpha, gamma, kappa: Concentrations of transitions, of the weights of states, and the weight added to staying.
+        update_hdp: These three are drawn too, under priors of their own, and start from the values given here: see
+            :mod:`neurolatent.models.bicluster.concentrations`.
         law_precision: Precision k of a law's coefficients about staying, in units of its innovation's, 1 in the paper;
             ours, see :mod:`neurolatent.models.bicluster.dynamics`.
         stable: Laws of motion have a spectral radius below 1.02; ours, see
@@ -69,6 +71,7 @@ class BiClustering:
     alpha: float | int = 5.0
     gamma: float | int = 5.0
     kappa: float | int = 10.0
+    update_hdp: bool = False
     law_precision: float | int = 0.02
     stable: bool = True
     births: int = 2
@@ -108,7 +111,8 @@ class BiClustering:
     def gibbs_start(self, key: PRNGKeyArray, data: BiclusterData, chain: int) -> BiclusterParams:
         """A starting point; chains start from different numbers of groups."""
         generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), chain])
-        return on_device(start.start_of(self, data, generator, chain))
+        begun = start.start_of(self, data, generator, chain)
+        return on_device(begun._replace(concentrations=concentrations.of_model(self)))
 
     def gibbs_sweep(
         self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Any

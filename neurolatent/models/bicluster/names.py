@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from neurolatent.checks import InputError
+from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.recording import Recording
 
@@ -22,6 +23,7 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "innovation": ("state_number", "cluster", "coordinate", "coordinate_from"),
     "weights": ("state_number",),
     "jumps": ("state_number", "state_to"),
+    "concentrations": ("concentration",),
     "log_rate_mean": ("neuron",),
     "log_rate_sd": ("neuron",),
 }
@@ -41,6 +43,7 @@ def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
         "coordinate_from": axes[:size],
         "state_number": states,
         "state_to": states,
+        "concentration": list(concentrations.NAMES),
     }
 
 

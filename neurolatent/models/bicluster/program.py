@@ -18,13 +18,13 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpyro.distributions import constraints
 
-from neurolatent.models.bicluster import dynamics
+from neurolatent.models.bicluster import concentrations, dynamics
 from neurolatent.models.bicluster.likelihood import HIGHEST, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
+from neurolatent.models.bicluster.states import LEAST
 from neurolatent.ops import mniw, small
 from neurolatent.ops.partitions import geometric_log_prior
 
-LEAST = 1e-300  # of a concentration: a weight may be 0 in floating point
 Drawn = Any  # what NumPyro says a site gives
 
 
@@ -37,14 +37,15 @@ def program(model: Any, data: BiclusterData) -> None:
     """
     neurons, bins = data.counts.shape
     label: Drawn = _label(model, neurons)
-    weights, jumps, state = _states(model, bins)
+    drawn: Drawn = numpyro.deterministic("concentrations", _concentrations(model))
+    weights, jumps, state = _states(model, bins, drawn)
     laws, trajectories = _paths(model, neurons, state)
     with numpyro.plate("neuron", neurons):
         offset: Drawn = numpyro.sample("offset", dist.Normal(0.0, float(model.offset_sd)))
         loadings: Drawn = numpyro.sample("loadings", dist.Normal(0.0, 1.0).expand([model.n_factors]).to_event(1))
         gamma = dist.Gamma(float(model.dispersion_shape), float(model.dispersion_rate))
         dispersion: Drawn = numpyro.sample("dispersion", gamma)
-    draw = BiclusterParams(label, state, offset, loadings, dispersion, trajectories, *laws, weights, jumps)
+    draw = BiclusterParams(label, state, offset, loadings, dispersion, trajectories, *laws, weights, jumps, drawn)
     law = _counts(model, log_rate(draw), dispersion).mask(jnp.asarray(data.seen) > 0).to_event(2)
     numpyro.sample("counts", law, obs=jnp.asarray(data.counts))
 
@@ -65,11 +66,22 @@ def _label(model: Any, neurons: int) -> Drawn:
         return numpyro.sample("label", _categorical(logits))
 
 
-def _states(model: Any, bins: int) -> tuple[Drawn, Drawn, Drawn]:
+def _concentrations(model: Any) -> Float[Array, " concentration"]:
+    """Concentrations: s, phi and gamma of their priors, or the model's values."""
+    if not model.update_hdp:
+        return jnp.asarray(concentrations.of_model(model))
+    law = dist.Gamma(concentrations.SHAPE, concentrations.RATE)
+    total: Drawn = numpyro.sample("total_concentration", law)
+    stickiness: Drawn = numpyro.sample("stickiness", dist.Beta(concentrations.STICKY, concentrations.LOOSE))
+    gamma: Drawn = numpyro.sample("weight_concentration", law)
+    return concentrations.of_parts(total, stickiness, gamma)
+
+
+def _states(model: Any, bins: int, given: Drawn) -> tuple[Drawn, Drawn, Drawn]:
     """Weights, transition rows, and the state of each bin, of the first that of the second."""
-    states = model.max_states
-    weights: Drawn = numpyro.sample("weights", dist.Dirichlet(jnp.full(states, model.gamma / states)))
-    rows = jnp.maximum(model.alpha * weights + model.kappa * jnp.eye(states), LEAST)
+    states, (alpha, gamma, kappa) = model.max_states, given
+    weights: Drawn = numpyro.sample("weights", dist.Dirichlet(jnp.full(states, gamma / states)))
+    rows = jnp.maximum(alpha * weights + kappa * jnp.eye(states), LEAST)
     jumps: Drawn = numpyro.sample("jumps", dist.Dirichlet(rows).to_event(1))
     steps: Drawn = numpyro.sample("steps", MarkovChain(jumps, bins - 1))
     return weights, jumps, numpyro.deterministic("state", jnp.concatenate([steps[:1], steps]))

@@ -6,22 +6,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.dynamics import Dynamics, draw_prior, roll_out
 from neurolatent.models.bicluster.likelihood import HIGHEST, log_rate
 from neurolatent.models.bicluster.params import BiclusterParams, occupancy
-from neurolatent.models.bicluster.states import dirichlet
+from neurolatent.models.bicluster.states import LEAST, dirichlet
 from neurolatent.ops.gamma import standard_gamma
 from neurolatent.ops.partitions import geometric_log_prior
 
 
 def prior_draw(model: Any, key: PRNGKeyArray, neurons: int, bins: int) -> BiclusterParams:
     """Everything but the counts, from the prior."""
-    keys = jax.random.split(key, 8)
+    keys = jax.random.split(key, 9)
     clusters, states, size = model.n_slots(neurons), model.max_states, model.n_factors + 1
     dtype = jnp.zeros(()).dtype
     label = _labels(model, keys[0], neurons, clusters)
-    beta = dirichlet(keys[1], jnp.full(states, model.gamma / states, dtype))
-    rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype)
+    alpha, gamma, kappa = drawn = concentrations.from_prior(model, keys[8], dtype)
+    beta = jnp.maximum(dirichlet(keys[1], jnp.full(states, gamma / states, dtype)), LEAST)
+    rows = alpha * beta + kappa * jnp.eye(states, dtype=dtype)
     jumps = dirichlet(keys[2], rows)
     state = _path(keys[3], jumps, bins)
     flat = draw_prior(model, keys[4], states * clusters, size, dtype)
@@ -39,6 +41,7 @@ def prior_draw(model: Any, key: PRNGKeyArray, neurons: int, bins: int) -> Biclus
         *laws,
         beta,
         jumps,
+        drawn,
     )
 
 

@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.dynamics import Dynamics, dynamics_of
 from neurolatent.models.bicluster.params import BiclusterParams, occupancy
 from neurolatent.ops import hmm, small
 from neurolatent.ops.gamma import standard_gamma
 
 LOG_2PI = 1.8378770664093453
+LEAST = 1e-300  # of a weight, so that it has a logarithm
 
 
 def emission(
@@ -50,26 +52,36 @@ def draw_states(params: BiclusterParams, key: PRNGKeyArray) -> Int[Array, " bin"
     return jnp.concatenate([drawn[:1], drawn]).astype(params.state.dtype)
 
 
-def draw_weights(
-    model: Any, params: BiclusterParams, key: PRNGKeyArray
-) -> tuple[Float[Array, " state"], Float[Array, "state state_to"]]:
-    """Global weights and transition rows given the states.
+def draw_weights(model: Any, params: BiclusterParams, key: PRNGKeyArray) -> BiclusterParams:
+    """Global weights and transition rows given the states, and before them the concentrations if the model says so."""
+    key_tables, key_global, key_rows, key_concentrations = jax.random.split(key, 4)
+    states, dtype = params.weights.shape[0], params.weights.dtype
+    tables = open_tables(params, key_tables)
+    if model.update_hdp:
+        drawn = concentrations.draw(params.concentrations, tables, key_concentrations)
+        params = params._replace(concentrations=drawn)
+    alpha, gamma, kappa = params.concentrations
+    beta = jnp.maximum(dirichlet(key_global, gamma / states + tables.others), LEAST)
+    rows = alpha * beta + kappa * jnp.eye(states, dtype=dtype) + tables.moves
+    return params._replace(weights=beta, jumps=dirichlet(key_rows, rows))
+
+
+def open_tables(params: BiclusterParams, key: PRNGKeyArray) -> concentrations.Tables:
+    """The tables of the transitions, drawn given states, weights and concentrations.
 
     Each transition from l to m that was the k-th of its kind opened a table with probability w / (w + k),
     w = alpha beta_m + kappa [l = m]; of the tables on the diagonal a binomial number is the sticky weight's.
     """
-    key_tables, key_global, key_rows = jax.random.split(key, 3)
     states, dtype = params.weights.shape[0], params.weights.dtype
+    alpha, _, kappa = params.concentrations
     origin, target = params.state[1:-1], params.state[2:]
     rank, moves = ranks(origin, target, states)
-    own = model.alpha * params.weights[target]
-    weight = own + jnp.where(origin == target, model.kappa, 0.0)
-    uniform = jax.random.uniform(key_tables, (2, *rank.shape), dtype)
-    opened, by_sticky = uniform[0] * (weight + rank) < weight, uniform[1] * weight >= own
-    tables = jnp.zeros(states, dtype).at[target].add((opened & ~by_sticky).astype(dtype))
-    beta = dirichlet(key_global, model.gamma / states + tables)
-    rows = model.alpha * beta + model.kappa * jnp.eye(states, dtype=dtype) + moves
-    return beta, dirichlet(key_rows, rows)
+    own = alpha * params.weights[target]
+    weight = own + jnp.where(origin == target, kappa, 0.0)
+    uniform = jax.random.uniform(key, (2, *rank.shape), dtype)
+    opened, by_sticky = uniform[0] * (weight + rank) <= weight, uniform[1] * weight > own
+    others = jnp.zeros(states, dtype).at[target].add((opened & ~by_sticky).astype(dtype))
+    return concentrations.Tables(moves, others, (opened & by_sticky).sum().astype(dtype))
 
 
 def ranks(
@@ -85,6 +97,11 @@ def ranks(
 
 
 def dirichlet(key: PRNGKeyArray, concentration: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
-    """A draw along the last axis; entries with a tiny concentration may be exactly 0."""
-    drawn = standard_gamma(key, concentration)
-    return drawn / drawn.sum(axis=-1, keepdims=True)
+    """A draw along the last axis; entries with a tiny concentration may be exactly 0, but never all of them.
+
+    By logarithms: a gamma variable of shape a is one of shape a + 1 times a uniform one to the power 1 / a.
+    """
+    key_gamma, key_power = jax.random.split(key)
+    least = jnp.finfo(concentration.dtype).tiny
+    power = jnp.log(jax.random.uniform(key_power, concentration.shape, concentration.dtype, minval=least))
+    return jax.nn.softmax(jnp.log(standard_gamma(key_gamma, concentration + 1)) + power / concentration, axis=-1)

@@ -7,6 +7,7 @@ import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
+from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.dynamics import moments_of, prior_family
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
@@ -44,6 +45,8 @@ def statistics(model: Any, params: BiclusterParams, data: BiclusterData) -> dict
     }
     if model.family == "nb":
         found |= {"log_dispersion": logs.mean(), "log_dispersion_sd": logs.std()}
+    if model.update_hdp:
+        found |= {f"log_{n}": jnp.log(c) for n, c in zip(concentrations.NAMES, params.concentrations, strict=True)}
     return {name: jnp.asarray(value, eta.dtype) for name, value in found.items()}
 
 
@@ -87,12 +90,13 @@ def of_paths(model: Any, params: BiclusterParams) -> Float[Array, ""]:
 
 
 def of_states(model: Any, params: BiclusterParams) -> Float[Array, ""]:
-    """Log prior of the states and of their weights, transition rows integrated out, nats."""
-    states, beta = params.weights.shape[0], params.weights
+    """Log prior of the states, their weights and concentrations, transition rows integrated out, nats."""
+    states, beta, (alpha, gamma, kappa) = params.weights.shape[0], params.weights, params.concentrations
     moves = jnp.zeros((states, states)).at[params.state[1:-1], params.state[2:]].add(1.0)
-    weight = model.alpha * beta + model.kappa * jnp.eye(states)
-    rows = gammaln(model.alpha + model.kappa) - gammaln(model.alpha + model.kappa + moves.sum(axis=1))
+    weight = alpha * beta + kappa * jnp.eye(states)
+    rows = gammaln(alpha + kappa) - gammaln(alpha + kappa + moves.sum(axis=1))
     cells = jnp.where(moves > 0, gammaln(weight + moves) - gammaln(weight), 0.0)
-    share = model.gamma / states
-    prior = gammaln(model.gamma) - states * gammaln(share) + ((share - 1) * jnp.log(beta)).sum()
+    share = gamma / states
+    prior = gammaln(gamma) - states * gammaln(share) + ((share - 1) * jnp.log(beta)).sum()
+    prior = prior + concentrations.log_prior(model, params.concentrations)
     return rows.sum() + cells.sum() - jnp.log(states) + prior

@@ -50,8 +50,7 @@ def sweep(
     params, spare, stuck = draw_dynamics(model, params, components.active, keys[2])
     state = jax.lax.cond(held, lambda: params.state, lambda: draw_states(params, keys[3]))
     params = params._replace(state=state)
-    beta, jumps = draw_weights(model, params, keys[4])
-    params = params._replace(weights=beta, jumps=jumps)
+    params = draw_weights(model, params, keys[4])
     if model.family == "nb":
         params = params._replace(dispersion=draw_dispersion(model, params, data, log_rate(params), keys[5]))
     params, labels = draw_labels(model, params, data, components, keys[6])

@@ -47,6 +47,7 @@ def case(seed: int, *, factors: int = 1) -> tuple[BiclusterParams, BiclusterData
         0.1 * root @ np.swapaxes(root, -1, -2) + 0.1 * np.eye(size),
         np.array([0.3, 0.7]),
         np.array([[0.8, 0.2], [0.3, 0.7]]),
+        np.array([5.0, 5.0, 10.0]),
     )
     seen = np.ones((NEURONS, BINS))
     seen[1, 2] = 0.0

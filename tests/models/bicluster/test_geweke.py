@@ -16,22 +16,27 @@ HIGHEST, SEEN = 4.0, 6.0
 
 
 @functools.cache
-def of_prior(family: str):
+def of_prior(**choices):
     with precision.double():
-        return jax.device_get(geweke.from_prior(model_of(family=family), geweke.NEURONS, jax.random.key(1), 50_000))
+        return jax.device_get(geweke.from_prior(model_of(**choices), geweke.NEURONS, jax.random.key(1), 50_000))
 
 
-def scores_of(family: str, one_sweep, chains: int = CHAINS) -> dict[str, float]:
+def scores_of(one_sweep, chains: int = CHAINS, **choices) -> dict[str, float]:
     with precision.double():
-        found = geweke.from_chains(model_of(family=family), one_sweep, jax.random.key(2), chains, SWEEPS)
-        return geweke.scores(of_prior(family), jax.device_get(found))
+        found = geweke.from_chains(model_of(**choices), one_sweep, jax.random.key(2), chains, SWEEPS)
+        return geweke.scores(of_prior(**choices), jax.device_get(found))
 
 
 @pytest.mark.parametrize(
-    "family", [pytest.param("nb", marks=pytest.mark.slow), pytest.param("poisson", marks=pytest.mark.record)]
+    "choices",
+    [
+        pytest.param({"family": "nb"}, marks=pytest.mark.slow, id="nb"),
+        pytest.param({"family": "poisson"}, marks=pytest.mark.record, id="poisson"),
+        pytest.param({"update_hdp": True}, marks=pytest.mark.record, id="concentrations"),
+    ],
 )
-def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(family):
-    scores = scores_of(family, sweep)
+def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(choices):
+    scores = scores_of(sweep, **choices)
     print({name: round(score, 2) for name, score in scores.items()})
     assert max(abs(score) for score in scores.values()) < HIGHEST
 
@@ -39,7 +44,7 @@ def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(family):
 @pytest.mark.record
 @pytest.mark.parametrize("family", ["nb", "poisson"])
 def test_the_same_with_more_chains(family):
-    scores = scores_of(family, sweep, chains=20 * CHAINS)
+    scores = scores_of(sweep, chains=20 * CHAINS, family=family)
     print(family, {name: round(score, 2) for name, score in scores.items()})
     assert max(abs(score) for score in scores.values()) < HIGHEST
 
@@ -53,7 +58,7 @@ def test_each_published_fault_is_seen(monkeypatch, fault):
     wrong_sweep = lambda *given: sweep(*given)  # noqa: E731  # of its own, so that nothing compiled is taken up
     with precision.double():
         found = geweke.from_few_chains(model, wrong_sweep, jax.random.key(2), FEW, SWEEPS, geweke.NEURONS)
-        scores = geweke.scores(of_prior("nb"), jax.device_get(found))
+        scores = geweke.scores(of_prior(), jax.device_get(found))
     worst = max(scores, key=lambda n: abs(scores[n]))
     print(f"{fault}: {worst} {scores[worst]:.1f}")
     assert abs(scores[worst]) > SEEN

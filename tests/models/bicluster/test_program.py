@@ -13,7 +13,7 @@ from scipy.special import gammaln, logsumexp
 
 from neurolatent import precision
 from neurolatent.compiling import compiled
-from neurolatent.models.bicluster import BiclusterParams, dynamics, statistics
+from neurolatent.models.bicluster import BiclusterParams, concentrations, dynamics, statistics
 from neurolatent.models.bicluster.params import data_of
 from neurolatent.ops import mniw
 from neurolatent.ops.partitions import geometric_log_prior
@@ -23,6 +23,7 @@ from tests.models.bicluster.small import CLUSTERS, STATES, case, model_of
 PARTS = ("of_neurons", "of_partition", "of_paths", "of_states", "log_prior")
 COMPONENTS = 3
 OF_PRIOR, OF_TWIN = 10_000, 4000
+CONCENTRATIONS = {"total_concentration": 8.0, "stickiness": 0.75, "weight_concentration": 3.5}
 
 
 def sites_of(params: BiclusterParams, components: int) -> dict[str, Any]:
@@ -55,12 +56,21 @@ def densities(model: Any, sites: dict[str, Any], params: BiclusterParams, data: 
     return each, own, model.log_likelihood(params, data).sum(), told
 
 
-def at(seed: int, family: str, components: int = COMPONENTS) -> tuple[Any, BiclusterParams, dict, dict, float]:
-    """A model, a draw of it with a missing count, the densities of its sites, the sampler's, and the likelihood."""
-    model = model_of(family=family, rho=0.4, concentration=1.5)
+def at(
+    seed: int, family: str, components: int = COMPONENTS, *, drawn: bool = False
+) -> tuple[Any, BiclusterParams, dict, dict, float]:
+    """A model, a draw of it with a missing count, the densities of its sites, the sampler's, and the likelihood.
+
+    Args:
+        drawn: The concentrations are drawn, too.
+    """
+    model = model_of(family=family, rho=0.4, concentration=1.5, update_hdp=drawn)
     params, data = in_double(case(seed))
     sites = sites_of(params, components)
     params = params._replace(trajectories=sites["trajectories"])
+    if drawn:
+        sites |= {name: np.array(value) for name, value in CONCENTRATIONS.items()}
+        params = params._replace(concentrations=np.array([2.0, 3.5, 6.0]))
     with precision.double():
         given = jax.tree.map(jnp.asarray, (sites, params, data))
         each, own, likelihood, told = jax.device_get(densities(model, *given))
@@ -88,14 +98,16 @@ def test_counts_and_neurons_have_the_samplers_density(seed, family):
     assert sum(own[name] for name in PARTS[:-1]) == pytest.approx(own["log_prior"], rel=1e-10)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_rows_of_transitions_given_the_states_are_what_was_integrated_out(seed):
-    model, params, found, own, _ = at(seed, "nb")
+@pytest.mark.parametrize(("seed", "drawn"), [(0, False), (1, False), (1, True)])
+def test_rows_of_transitions_given_the_states_are_what_was_integrated_out(seed, drawn):
+    _, params, found, own, _ = at(seed, "nb", drawn=drawn)
     moves = np.zeros((STATES, STATES))
     np.add.at(moves, (params.state[1:-1], params.state[2:]), 1)
-    given = model.alpha * params.weights + model.kappa * np.eye(STATES) + moves
+    alpha, _, kappa = params.concentrations
+    given = alpha * params.weights + kappa * np.eye(STATES) + moves
     posterior = sum(stats.dirichlet(a).logpdf(row) for a, row in zip(given, params.jumps, strict=True))
     whole = found["log weights"] + found["log jumps"] + found["log steps"]
+    whole += sum(found[f"log {name}"] for name in CONCENTRATIONS if drawn)
     assert whole - posterior == pytest.approx(own["of_states"], rel=1e-10)
 
 
@@ -183,7 +195,8 @@ def twin(family: str, draws: int) -> tuple[BiclusterParams, np.ndarray]:
                 x[j, t] = law @ np.r_[x[j, t - 1], 1.0] + root @ x[j, t]
         label, r = rng.choice(len(weight), neurons, p=weight), rng.gamma(model.dispersion_shape, size=neurons)
         d, c = rng.normal(size=neurons), rng.normal(size=(neurons, size - 1))
-        out.append((label, state, d, c, r, x, both[n, ..., :size], both[n, ..., size], noise[n], beta, jumps))
+        laws = (both[n, ..., :size], both[n, ..., size], noise[n])
+        out.append((label, state, d, c, r, x, *laws, beta, jumps, concentrations.of_model(model)))
         rate = np.exp(np.minimum(d[:, None] + x[label, :, 0] + np.einsum("nf,ntf->nt", c, x[label, :, 1:]), 30))
         wide = rate * rng.gamma(r[:, None], size=rate.shape) / r[:, None]
         counts.append(rng.poisson(wide if family == "nb" else rate).astype(float))

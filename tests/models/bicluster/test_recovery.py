@@ -30,8 +30,8 @@ def at_truth(seed: int) -> BiclusterParams:
     states = len(prior.weights)
     stay = np.full((states, states), 0.1 / states) + 0.9 * np.eye(states)
     whole = (truth.label.astype(np.int32), truth.state.astype(np.int32), truth.offset, truth.loadings)
-    weights = np.full(states, 1 / states)
-    return BiclusterParams(*whole, np.full(len(truth.label), 10.0), paths, laws, shift, noise, weights, stay)
+    weights, held = np.full(states, 1 / states), prior.concentrations
+    return BiclusterParams(*whole, np.full(len(truth.label), 10.0), paths, laws, shift, noise, weights, stay, held)
 
 
 @compiled(static=(2,))
