@@ -19,7 +19,8 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import dynamics_of, roll_out
+from neurolatent.models.bicluster.dynamics import Dynamics, dynamics_of
+from neurolatent.models.bicluster.newcomers import newcomers
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
 from neurolatent.ops.gamma import standard_gamma
 from neurolatent.ops.partitions import geometric_log_prior, log_mixture_coefficients
@@ -43,8 +44,17 @@ def draw_labels(
     """
     key_paths, key_move = jax.random.split(key)
     sizes = occupancy(params.label, params.trajectories.shape[0])
-    fresh = roll_out(key_paths, dynamics_of(params), params.state)
-    paths = jnp.where((sizes > 0)[:, None, None], params.trajectories, fresh)
+    former, is_kept = dynamics_of(params), sizes > 0
+    laws, fresh = newcomers(model, former, params.state, key_paths)
+    paths = jnp.where(is_kept[:, None, None], params.trajectories, fresh)
+    if model.birth == "heuristic":
+        places = is_kept[:, None]
+        laws = Dynamics(
+            jnp.where(places[..., None], former.transition, laws.transition),
+            jnp.where(places, former.shift, laws.shift),
+            jnp.where(places[..., None], former.innovation, laws.innovation),
+        )
+        params = params._replace(**laws._asdict())
     label, loadings, accepted = move(model, params, data, paths, *components, key_move)
     return params._replace(label=label, loadings=loadings, trajectories=paths), accepted
 
@@ -78,8 +88,21 @@ def move(
     key: PRNGKeyArray,
 ) -> tuple[Int[Array, " neuron"], Float[Array, "neuron factor"], Float[Array, ""]]:
     """The joint move of every neuron, given weights and trajectories."""
-    key_label, key_loadings, key_accept = jax.random.split(key, 3)
     proposals = laplace.propose_all(model.family, data, params, paths, active)
+    return choose(model, params, data, paths, proposals, log_weight, key)
+
+
+def choose(
+    model: Any,
+    params: BiclusterParams,
+    data: BiclusterData,
+    paths: Float[Array, "cluster bin coordinate"],
+    proposals: laplace.Proposal,
+    log_weight: Float[Array, " cluster"],
+    key: PRNGKeyArray,
+) -> tuple[Int[Array, " neuron"], Float[Array, "neuron factor"], Float[Array, ""]]:
+    """Labels and loadings of neurons given their Gaussians (cluster, neuron), and the share that was accepted."""
+    key_label, key_loadings, key_accept = jax.random.split(key, 3)
     marginal = jnp.where(jnp.isfinite(proposals.log_marginal), proposals.log_marginal, -jnp.inf)  # a path that grew
     scores = log_weight[:, None] + marginal
     tried = jax.random.categorical(key_label, scores, axis=0).astype(params.label.dtype)

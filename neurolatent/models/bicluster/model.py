@@ -55,6 +55,9 @@ class BiClustering:
         stable: Laws of motion have a spectral radius below 1.02; ours, see
             :mod:`neurolatent.models.bicluster.dynamics`.
         births: Tries in each sweep to give a neuron a cluster of its own; ours.
+        birth: Where clusters without neurons come from: ``prior``, or ``heuristic``, the published code's splines and
+            autoregressions, whose draws are not of the posterior. It is there to be compared with the paper, and for
+            nothing else; see :mod:`neurolatent.models.bicluster.newcomers`.
         offset_sd: Standard deviation of the log rate's offset.
         dispersion_shape, dispersion_rate: Of the gamma law of the dispersion.
         proposal_dispersion: Of the counts as which Poisson counts are treated in proposals: larger is accepted more
@@ -75,6 +78,7 @@ class BiClustering:
     law_precision: float | int = 0.02
     stable: bool = True
     births: int = 2
+    birth: Literal["prior", "heuristic"] = "prior"
     offset_sd: float | int = 1.0
     dispersion_shape: float | int = 1.0
     dispersion_rate: float | int = 1.0
@@ -86,6 +90,11 @@ class BiClustering:
     def n_slots(self, neurons: int) -> int:
         """Clusters for which there is room."""
         return min(neurons, max(12, neurons // 2)) if self.max_clusters is None else self.max_clusters
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether sweeps after the warm-up leave the posterior as it is; not with heuristic births."""
+        return self.birth == "prior"
 
     @property
     def residual_is_normal(self) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
 
-FAMILIES = ("nb", "poisson")
+CHOICES = {"family": ("nb", "poisson"), "birth": ("prior", "heuristic")}
 
 
 def refuse_choices(model: Any) -> None:
@@ -13,7 +13,8 @@ def refuse_choices(model: Any) -> None:
     Raises:
         InputError: The message names the field and its value.
     """
-    one_of("family", model.family, FAMILIES)
+    for name, known in CHOICES.items():
+        one_of(name, getattr(model, name), known)
     for name, low in (("n_factors", 1), ("max_states", 1), ("births", 0)):
         whole_number(name, getattr(model, name), low)
     if model.max_clusters is not None:

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from neurolatent.models.bicluster import dynamics, labels, laplace, states, sweep, trajectories
+from neurolatent.models.bicluster import dynamics, laplace, newcomers, states, sweep, trajectories
 from neurolatent.ops.gamma import standard_gamma
 
 
@@ -58,7 +58,7 @@ def tables_without_stickiness(params, key):
 
 # label_without_its_loadings is not among them: 300 chains see it by 2.8 standard errors only, and quadrature at once
 # empty_cluster_of_its_own_kind is in TOO_WEAK: 2.9 standard errors with 300 chains
-TOO_WEAK = {"empty clusters of another kind": (labels, "roll_out", empty_cluster_of_its_own_kind)}
+TOO_WEAK = {"empty clusters of another kind": (newcomers, "roll_out", empty_cluster_of_its_own_kind)}
 FAULTS = {
     "dispersion at a fixed rate": (sweep, "draw_dispersion", dispersion_at_fixed_rate),
     "forward pass one bin late": (trajectories, "chain_of", chain_one_bin_late),
