@@ -7,7 +7,8 @@ and then goes on with loadings that belong to another cluster.
 
 The telescoping sampler (Fruehwirth-Schnatter, Malsiner-Walli and Gruen, 2021, Bayesian Analysis 16(4):1279-1307) draws
 the number of components given the partition, then the weights of all components, the empty ones with parameters from
-their prior, and then all labels side by side.
+their prior, and then all labels side by side. The other sampler, :mod:`neurolatent.models.bicluster.collapsed`, takes
+neuron by neuron.
 """
 
 from typing import Any, NamedTuple

@@ -55,6 +55,8 @@ class BiClustering:
         stable: Laws of motion have a spectral radius below 1.02; ours, see
             :mod:`neurolatent.models.bicluster.dynamics`.
         births: Tries in each sweep to give a neuron a cluster of its own; ours.
+        labels: How labels are drawn: ``telescoping``, all neurons side by side given the number of clusters and their
+            weights, or ``collapsed``, neuron by neuron with both integrated out; both leave the posterior as it is.
         birth: Where clusters without neurons come from: ``prior``, or ``heuristic``, the published code's splines and
             autoregressions, whose draws are not of the posterior. It is there to be compared with the paper, and for
             nothing else; see :mod:`neurolatent.models.bicluster.newcomers`.
@@ -78,6 +80,7 @@ class BiClustering:
     law_precision: float | int = 0.02
     stable: bool = True
     births: int = 2
+    labels: Literal["telescoping", "collapsed"] = "telescoping"
     birth: Literal["prior", "heuristic"] = "prior"
     offset_sd: float | int = 1.0
     dispersion_shape: float | int = 1.0

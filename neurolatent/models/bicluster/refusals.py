@@ -4,7 +4,7 @@ from typing import Any
 
 from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
 
-CHOICES = {"family": ("nb", "poisson"), "birth": ("prior", "heuristic")}
+CHOICES = {"family": ("nb", "poisson"), "labels": ("telescoping", "collapsed"), "birth": ("prior", "heuristic")}
 
 
 def refuse_choices(model: Any) -> None:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from neurolatent.models.bicluster import collapsed
 from neurolatent.models.bicluster.births import births
 from neurolatent.models.bicluster.dynamics import draw_dynamics
 from neurolatent.models.bicluster.labels import draw_components, draw_labels
@@ -46,14 +47,18 @@ def sweep(
         params, taken = _poisson_draws(model, params, data, keys[0])
     params = translate(model, params, keys[1])
     sizes = occupancy(params.label, params.trajectories.shape[0])
+    by_turns = model.labels == "collapsed"
     components = draw_components(model, sizes, keys[8])
-    params, spare, stuck = draw_dynamics(model, params, components.active, keys[2])
+    params, spare, stuck = draw_dynamics(model, params, sizes > 0 if by_turns else components.active, keys[2])
     state = jax.lax.cond(held, lambda: params.state, lambda: draw_states(params, keys[3]))
     params = params._replace(state=state)
     params = draw_weights(model, params, keys[4])
     if model.family == "nb":
         params = params._replace(dispersion=draw_dispersion(model, params, data, log_rate(params), keys[5]))
-    params, labels = draw_labels(model, params, data, components, keys[6])
+    if by_turns:
+        params, labels = collapsed.draw_labels(model, params, data, keys[6])
+    else:
+        params, labels = draw_labels(model, params, data, components, keys[6])
     params, born = births(model, params, data, spare, keys[7])
     return params, Moves(labels, born, *taken, stuck)
 

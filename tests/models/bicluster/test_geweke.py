@@ -33,6 +33,7 @@ def scores_of(one_sweep, chains: int = CHAINS, **choices) -> dict[str, float]:
         pytest.param({"family": "nb"}, marks=pytest.mark.slow, id="nb"),
         pytest.param({"family": "poisson"}, marks=pytest.mark.record, id="poisson"),
         pytest.param({"update_hdp": True}, marks=pytest.mark.record, id="concentrations"),
+        pytest.param({"labels": "collapsed"}, marks=pytest.mark.record, id="collapsed"),
     ],
 )
 def test_sweeps_and_fresh_counts_leave_the_prior_as_it_is(choices):

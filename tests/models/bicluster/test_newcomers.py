@@ -63,7 +63,7 @@ def test_newcomers_of_the_prior_have_the_laws_that_were_drawn(key):
 
 def test_tests_of_exactness_refuse_them(key):
     assert model_of().is_exact
-    assert model_of(update_hdp=True).is_exact
+    assert model_of(labels="collapsed", update_hdp=True).is_exact
     assert not HEURISTIC.is_exact
     with pytest.raises(ValueError, match="does not leave the posterior as it is"):
         geweke.from_prior(HEURISTIC, 4, key, 10)

@@ -14,7 +14,7 @@ from scipy.special import gammaln
 
 from neurolatent import precision
 from neurolatent.compiling import compiled
-from neurolatent.models.bicluster import births, dynamics, labels, newcomers
+from neurolatent.models.bicluster import births, collapsed, dynamics, labels, newcomers
 from neurolatent.models.bicluster.params import BiclusterData, occupancy
 from neurolatent.models.bicluster.simulate import prior_draw
 from neurolatent.ops.partitions import relabelled
@@ -51,6 +51,19 @@ def labels_alone(params, data, key):
     components = labels.draw_components(MODEL, occupancy(params.label, CLUSTERS), key_components)
     params = dynamics.draw_dynamics(MODEL, params, components.active, key_laws)[0]
     return labels.draw_labels(MODEL, params, data, components, key_labels)[0]
+
+
+def labels_in_turn(params, data, key):
+    key_laws, key_labels = jax.random.split(key)
+    params = dynamics.draw_dynamics(MODEL, params, occupancy(params.label, CLUSTERS) > 0, key_laws)[0]
+    return collapsed.draw_labels(MODEL, params, data, key_labels)[0]
+
+
+def labels_in_turn_with_wrong_weights(params, data, key):
+    """The empty cluster has the weight that it has in a process without a prior of the number of clusters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collapsed, "log_coefficients", lambda model, neurons, most: np.zeros(most + 2))
+        return labels_in_turn(params, data, key)
 
 
 def births_alone(params, data, key):
@@ -138,13 +151,15 @@ def prior_squares(keys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("update", [labels_alone, births_alone])
+@pytest.mark.parametrize("update", [labels_alone, labels_in_turn, births_alone])
 def test_the_partition_has_its_exact_law(key, update):
     found = scores(update, key)
     assert max(map(abs, found)) < 4, found
 
 
 @pytest.mark.record
-@pytest.mark.parametrize("update", [births_without_their_evidence, labels_with_clusters_of_another_law])
+@pytest.mark.parametrize(
+    "update", [births_without_their_evidence, labels_with_clusters_of_another_law, labels_in_turn_with_wrong_weights]
+)
 def test_moves_under_another_law_are_seen(key, update):
     assert max(map(abs, scores(update, key))) > 6
