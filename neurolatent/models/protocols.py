@@ -255,8 +255,12 @@ class HasGibbs(Protocol):
         """The arrays of a draw that are kept."""
         ...
 
-    def gibbs_draws(self, kept: Params) -> Params:
-        """Kept draws with leading axes (chain, draw), as they are reported."""
+    def gibbs_packed(self, kept: Params) -> Params:
+        """Kept draws (leading axis) on the host, as they are reported and as small as they can be."""
+        ...
+
+    def gibbs_alike(self, packed: Sequence[Params]) -> list[Params]:
+        """Packed draws with the same sizes of all but the leading axis, to be joined."""
         ...
 
 

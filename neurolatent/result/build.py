@@ -120,12 +120,10 @@ def _statistics(trace: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _log_likelihood(model: Any, draws: Any, selected: Selected) -> np.ndarray:
     """(chain, draw, sequence) log evidence of every sequence under every draw."""
-    shape = np.shape(draws[0])[:2]
-    count = shape[0] * shape[1]
-    flat = type(draws)(*(jnp.asarray(np.reshape(leaf, (count, *np.shape(leaf)[2:]))) for leaf in draws))
     data = jax.tree.map(jnp.asarray, selected.data)
-    values = _map_log_likelihood(model, flat, data)
-    return np.asarray(values).reshape(*shape, -1)
+    chains = [type(draws)(*(leaf[chain] for leaf in draws)) for chain in range(len(draws[0]))]
+    each = [np.asarray(_map_log_likelihood(model, jax.tree.map(jnp.asarray, chain), data)) for chain in chains]
+    return np.stack(each).reshape(*np.shape(draws[0])[:2], -1)
 
 
 @compiled(static=(0,))

@@ -18,6 +18,7 @@ from neurolatent.checks import InputError
 from neurolatent.choices import Gibbs, Run
 from neurolatent.engines import gibbs
 from neurolatent.engines.checkpoint import NAME
+from neurolatent.models.protocols import ModelWarning
 
 RHO = 0.6
 
@@ -40,14 +41,36 @@ class Normal:
     def gibbs_kept(self, params):
         return params
 
-    def gibbs_draws(self, kept):
+    def gibbs_packed(self, kept):
         return kept
 
+    def gibbs_alike(self, packed):
+        return packed
 
-def run(settings: Gibbs, **options: Any):
+
+@dataclass(frozen=True)
+class Ragged(Normal):
+    """Draws of several lengths, with NaN beyond their ends; packed they are as long as the longest."""
+
+    number: int = 0  # another one is compiled anew
+
+    def gibbs_kept(self, params):
+        places = jnp.arange(8)
+        return Point(jnp.where(places < 1 + 2 * jnp.abs(params.x[0]), params.x[0] + places, jnp.nan))
+
+    def gibbs_packed(self, kept):
+        width = int(np.isfinite(kept.x).sum(axis=1).max(initial=0))
+        return Point(np.nan_to_num(kept.x[:, :width]))
+
+    def gibbs_alike(self, packed):
+        width = max(part.x.shape[1] for part in packed)
+        return [Point(np.pad(part.x, ((0, 0), (0, width - part.x.shape[1])))) for part in packed]
+
+
+def run(settings: Gibbs, model: Any = None, **options: Any):
     with precision.double():
         return gibbs.run(
-            settings, Normal(), {"none": np.zeros(1)}, jax.random.key(3), options=Run(**options), identity={}
+            settings, model or Normal(), {"none": np.zeros(1)}, jax.random.key(3), options=Run(**options), identity={}
         )
 
 
@@ -81,6 +104,32 @@ def test_the_cut_into_chunks_changes_nothing():
     same(run(LONG, chunk_seconds=1e-6), run(LONG, chunk_seconds=5.0))
 
 
+def test_draws_go_to_the_host_by_and_by_and_are_the_same(monkeypatch):
+    settings = Gibbs(chains=2, warmup=3, draws=60, keep=20)
+    whole = run(settings, Ragged())
+    joined, calls = gibbs._joined, []
+    monkeypatch.setattr(gibbs, "_joined", lambda *given: calls.append(1) or joined(*given))
+    monkeypatch.setattr(gibbs, "ROOM", 3 * 64.0)  # three draws of eight numbers
+    same(run(settings, Ragged(1)), whole)
+    assert len(calls) == 2 * (20 // 3 + 1)
+    first = whole.trace["first"][:, 2::3]
+    lengths = (np.arange(8) < 1 + 2 * np.abs(first)[..., None]).sum(axis=-1)
+    assert whole.draws.x.shape == (2, 20, lengths.max())
+    np.testing.assert_array_equal(whole.draws.x[..., 0], first)
+    np.testing.assert_array_equal((whole.draws.x != 0).sum(axis=-1), lengths)
+
+
+def test_draws_beyond_the_budget_are_told_before_they_are_drawn(monkeypatch):
+    settings = Gibbs(chains=2, warmup=3, draws=60, keep=30)
+    needed = 2 * 30 * 64  # of eight numbers
+    monkeypatch.setattr(gibbs, "BUDGET", needed)
+    assert run(settings, Ragged(3)).warnings == ()
+    monkeypatch.setattr(gibbs, "BUDGET", needed - 1)
+    with pytest.warns(ModelWarning, match=r"2 chains keep 30 draws of up to 6.4e-05 MB each, 3.84e-06 GB"):
+        told = run(settings, Ragged(3)).warnings
+    assert len(told) == 1
+
+
 def press_ctrl_c_once(path: Path) -> None:
     def wait_and_press() -> None:
         while not path.exists():
@@ -101,6 +150,26 @@ def test_interrupted_is_partial_and_resumed_is_the_uninterrupted_to_the_bit(tmp_
     whole = run(settings)
     np.testing.assert_array_equal(part.draws.x, whole.draws.x[:, :count])
     same(run(settings, folder=tmp_path, resume=True), whole)
+
+
+def test_draws_on_the_host_are_resumed_to_the_bit(tmp_path, monkeypatch):
+    settings, joined, calls = Gibbs(chains=2, warmup=3, draws=4000, keep=4000), gibbs._joined, []
+
+    def join_and_press(*given):
+        calls.append(1)
+        if len(calls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return joined(*given)
+
+    monkeypatch.setattr(gibbs, "ROOM", 10 * 64.0)  # ten draws of eight numbers
+    monkeypatch.setattr(gibbs, "_joined", join_and_press)
+    part = run(settings, Ragged(2), folder=tmp_path, chunk_seconds=0.01)
+    assert part.interrupted
+    assert 10 < part.draws.x.shape[1] < 4000
+    whole = run(settings, Ragged(2))
+    assert len(calls) > 2 * 400
+    np.testing.assert_array_equal(part.draws.x, whole.draws.x[:, : part.draws.x.shape[1], : part.draws.x.shape[2]])
+    same(run(settings, Ragged(2), folder=tmp_path, resume=True), whole)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
-from neurolatent.models.bicluster import concentrations, door, names, refusals, start
+from neurolatent.models.bicluster import concentrations, door, draws, names, refusals, start
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.program import program
@@ -31,7 +31,6 @@ from neurolatent.models.bicluster.rearrange import are_held, rearranged
 from neurolatent.models.bicluster.statistics import statistics
 from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.protocols import Latents, Selected
-from neurolatent.ops.partitions import relabelled
 from neurolatent.recording import Recording
 
 
@@ -139,12 +138,16 @@ class BiClustering:
     def gibbs_kept(self, params: BiclusterParams) -> BiclusterParams:
         """What is kept of a draw: small integers, trajectories and laws in single precision."""
         small = {name: getattr(params, name).astype(jnp.int16) for name in names.WHOLE}
-        single = {n: getattr(params, n).astype(jnp.float32) for n in SINGLE}
+        single = {n: getattr(params, n).astype(jnp.float32) for n in draws.SINGLE}
         return params._replace(**small, **single)
 
-    def gibbs_draws(self, kept: BiclusterParams) -> BiclusterParams:
-        """Kept draws (chain, draw, ...), clusters and states numbered as they occur, empty clusters cut off."""
-        return renumbered(kept)
+    def gibbs_packed(self, kept: BiclusterParams) -> BiclusterParams:
+        """Kept draws, clusters and states numbered as they occur, empty clusters cut off."""
+        return draws.renumbered(kept)
+
+    def gibbs_alike(self, packed: Sequence[BiclusterParams]) -> list[BiclusterParams]:
+        """Packed draws with room for the same number of clusters."""
+        return draws.alike(packed)
 
     # --- density -------------------------------------------------------------------------------------------------
 
@@ -187,43 +190,3 @@ class BiClustering:
     def params_from(self, values: Mapping[str, Any]) -> BiclusterParams:
         """Draws from their names, as they stand in a file."""
         return names.params_from(values)
-
-
-SINGLE = ("trajectories", "transition", "shift", "innovation", "jumps")
-
-
-def renumbered(kept: BiclusterParams) -> BiclusterParams:
-    """Draws with clusters in the order of their first neuron and states in that of their first bin."""
-    plain = BiclusterParams(*(np.asarray(leaf) for leaf in kept))
-    order = _order(plain.label, plain.trajectories.shape[-3])
-    state_order = _order(plain.state, plain.weights.shape[-1])
-    width = int(max(len(np.unique(row)) for row in plain.label.reshape(-1, plain.label.shape[-1])))
-    by_cluster = order[..., :width]
-    take = np.take_along_axis
-    laws = {
-        name: take(
-            take(value, by_cluster[..., None, :, *(None,) * (value.ndim - 4)], axis=3),
-            state_order[..., :, *(None,) * (value.ndim - 3)],
-            axis=2,
-        )
-        for name, value in ((n, getattr(plain, n)) for n in ("transition", "shift", "innovation"))
-    }
-    jumps = take(take(plain.jumps, state_order[..., :, None], axis=2), state_order[..., None, :], axis=3)
-    return plain._replace(
-        label=relabelled(plain.label),
-        state=relabelled(plain.state),
-        trajectories=take(plain.trajectories, by_cluster[..., None, None], axis=2),
-        weights=take(plain.weights, state_order, axis=2),
-        jumps=jumps,
-        **laws,
-    )
-
-
-def _order(labels: np.ndarray, count: int) -> np.ndarray:
-    """Numbers of the blocks in the order in which they first occur, then those that do not."""
-    flat, out = labels.reshape(-1, labels.shape[-1]), np.empty((labels[..., 0].size, count), int)
-    for row, given in enumerate(flat):
-        used, first = np.unique(given, return_index=True)
-        ordered = used[np.argsort(first)]
-        out[row] = np.r_[ordered, np.setdiff1d(np.arange(count), ordered)]
-    return out.reshape(*labels.shape[:-1], count)

@@ -9,8 +9,8 @@ import pytest
 import neurolatent as nl
 from neurolatent.checks import InputError
 from neurolatent.models.bicluster import BiclusterParams, summaries
+from neurolatent.models.bicluster.draws import alike, renumbered
 from neurolatent.models.bicluster.likelihood import log_rate
-from neurolatent.models.bicluster.model import renumbered
 from neurolatent.models.bicluster.synthetic import bicluster_case, truth_of
 from neurolatent.models.protocols import ModelWarning
 from neurolatent.recipe.clusters import cluster_figures
@@ -73,6 +73,26 @@ def test_renumbering_changes_no_rate_and_no_law():
             np.testing.assert_array_equal(after[now, one.label[i]], np.float32(before[at, shuffled.label[i]]))
     np.testing.assert_array_equal(one.jumps[now[:-1], now[1:]], np.float32(shuffled.jumps[at[:-1], at[1:]]))
     np.testing.assert_array_equal(one.weights[now], np.float32(shuffled.weights[at]))
+
+
+def test_packed_draws_do_not_depend_on_how_they_were_cut():
+    """Two draws with two clusters and one with three, together and apart; empty slots hold what must not be kept."""
+    params = [case(n)[0] for n in range(3)]
+    params[1] = params[1]._replace(label=np.array([2, 1, 0, 2], np.int32))
+    params = [one._replace(trajectories=one.trajectories + 3.0) for one in params]
+    stacked = BiclusterParams(*(np.stack(parts) for parts in zip(*params, strict=True)))
+    whole = renumbered(stacked)
+    parts = alike([renumbered(jax.tree.map(lambda leaf, n=n: leaf[n : n + 1], stacked)) for n in range(3)])
+    none = renumbered(jax.tree.map(lambda leaf: leaf[:0], stacked))
+    assert none.trajectories.shape == (0, 0, *stacked.trajectories.shape[2:])
+    joined = BiclusterParams(*(np.concatenate(parts) for parts in zip(*alike([none, *parts]), strict=True)))
+    for name, one, other in zip(whole._fields, whole, joined, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    assert whole.trajectories.shape[1] == 3
+    for name, axis in (("trajectories", 1), ("transition", 2), ("shift", 2), ("innovation", 2)):
+        beyond = np.moveaxis(getattr(whole, name), axis, 1)[[0, 2], 2]
+        np.testing.assert_array_equal(beyond, 0.0)
+        assert np.moveaxis(getattr(whole, name), axis, 1)[1, 2].any()
 
 
 def test_the_simulation_keeps_its_rates_when_it_is_centred_and_turned():
