@@ -41,6 +41,22 @@ def test_a_fit_is_saved_read_and_the_same_again(tmp_path, family):
 
 
 @pytest.mark.slow
+def test_labels_in_turn_and_drawn_concentrations_go_through_a_fit(tmp_path):
+    chosen = population_model(update_hdp=True, labels="collapsed")
+    fit = nl.fit(chosen, population(), engine=SHORT, seed=1)
+    drawn = fit.idata["posterior"]["concentrations"]
+    assert drawn.dims == ("chain", "draw", "concentration")
+    assert drawn["concentration"].values.tolist() == ["alpha", "gamma", "kappa"]
+    assert len(np.unique(drawn.values)) == drawn.size
+    told = fit.idata["sample_stats"]["log_kappa"].values[:, 1::2]  # every second draw is kept
+    np.testing.assert_allclose(told, np.log(drawn.sel(concentration="kappa").values), rtol=1e-6)
+    again = nl.Fit.load(fit.save(tmp_path / "fit.nc"))
+    assert again.model == chosen
+    np.testing.assert_array_equal(again.draws.concentrations, fit.draws.concentrations)
+    assert (fit.idata["sample_stats"]["moved_labels"].values > 0).any()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("bound", "part"), [("max_states", "state"), ("max_clusters", "label")])
 def test_one_state_or_one_cluster_can_be_asked_for(bound, part):
     recording = population()
