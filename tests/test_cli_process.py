@@ -38,6 +38,13 @@ def wait_for(path: Path, process: subprocess.Popen, seconds: float = 200.0) -> N
         time.sleep(0.02)
 
 
+def test_the_package_can_be_run_where_its_script_is_not_on_the_path():
+    words = [sys.executable, "-m", "neurolatent", "cite", "biclustering"]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "2309.02213" in told.stdout
+
+
 def test_refusal_is_a_line_without_traceback(tmp_path):
     path = write(tmp_path, recipe(model={"name": "arphmm", "n_stats": 2}))
     status, out, err = ended("fit", path, "--out", tmp_path / "r", "--json")

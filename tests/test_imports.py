@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / ROOT
 # From top to bottom. A module may import from its own room and from the rooms below it.
 ROOMS = (
     *(
+        "__main__",
         "cli",
         "report",
         "recipe",

@@ -21,6 +21,7 @@ LONG = {
     "hmmglm_sim",
     "pvrnn_arm",
     "pvrnn_primitives",
+    "rul_fd002",
     "rul_fd003",
     "rul_fd004",
 }  # run by hand, their figures are on the cards
