@@ -23,7 +23,7 @@ from neurolatent.models.bicluster.sweep import augmented_draws
 SHARE = 0.4  # of the sweeps in which something is tried; ours
 DIVISIONS = 0.6  # share of divisions in what is tried, once trajectories have a shape, and of splits in divisions half
 HELD = 0.5  # of the settling is left when states are let go; ours
-STATES = 2  # for whose laws a cluster pays; ours
+STATES = 1  # for whose laws a cluster pays; ours, see the card of the simulation
 SETTLE, FIRM = 20, 10  # draws that a division is given, and those of them with labels that stay, all of a merge; ours
 
 
