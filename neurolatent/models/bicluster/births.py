@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, dynamics_of
+from neurolatent.models.bicluster.dynamics import Dynamics, chain_of, dynamics_of, with_cluster
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
 from neurolatent.ops.kalman import Information
@@ -85,14 +85,9 @@ def _try(
 
 def _born(params: BiclusterParams, i: Array, alone: _Alone, slot: Array, loadings: Array) -> BiclusterParams:
     """The draw with a neuron moved to a free cluster."""
-    return params._replace(
-        label=params.label.at[i].set(slot.astype(params.label.dtype)),
-        loadings=params.loadings.at[i].set(loadings),
-        trajectories=params.trajectories.at[slot].set(alone.path),
-        transition=params.transition.at[:, slot].set(alone.laws.transition[:, 0]),
-        shift=params.shift.at[:, slot].set(alone.laws.shift[:, 0]),
-        innovation=params.innovation.at[:, slot].set(alone.laws.innovation[:, 0]),
-    )
+    label = params.label.at[i].set(slot.astype(params.label.dtype))
+    placed = with_cluster(params, slot, alone.laws, alone.path)
+    return placed._replace(label=label, loadings=params.loadings.at[i].set(loadings))
 
 
 def _alone(

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import laplace
-from neurolatent.models.bicluster.dynamics import Dynamics, draw_prior
+from neurolatent.models.bicluster.dynamics import Dynamics, draw_prior, with_cluster
 from neurolatent.models.bicluster.labels import choose, log_coefficients
 from neurolatent.models.bicluster.newcomers import newcomers
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
@@ -71,7 +71,9 @@ def _turn(
     at = _place_of(params, i)
     weights = _weights(model, at, len(params.label))
     is_new = at.is_free & ~at.is_alone
-    params = _placed(params, at.slot, *newcomers(model, laws, params.state, key_path), is_new)
+    laws, paths = newcomers(model, laws, params.state, key_path)
+    met = with_cluster(params, at.slot, laws, paths[0])
+    params = jax.tree.map(lambda a, b: jnp.where(is_new, a, b), met, params)
     one = lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i, 1)  # noqa: E731
     single, path = jax.tree.map(one, data), params.trajectories[at.slot]
     parts = ("label", "offset", "loadings", "dispersion")
@@ -108,20 +110,3 @@ def _weights(model: Any, at: _Place, neurons: int) -> Float[Array, " cluster"]:
     t = (at.others > 0).sum()
     there = jnp.where(at.others > 0, jnp.log(at.others + gamma), -jnp.inf)
     return there.at[at.slot].set(jnp.where(at.is_free, jnp.log(gamma) + logs[t + 1] - logs[t], there[at.slot]))
-
-
-def _placed(
-    params: BiclusterParams,
-    slot: Int[Array, ""],
-    laws: Dynamics,
-    paths: Float[Array, "1 bin coordinate"],
-    is_new: Array,
-) -> BiclusterParams:
-    """The draw with a new cluster in a slot, if there is to be one."""
-
-    def put(former: Array, axis: int, new: Array) -> Array:
-        at = (slice(None),) * axis + (slot,)
-        return former.at[at].set(jnp.where(is_new, new, former[at]))
-
-    laws_now = {name: put(getattr(params, name), 1, part[:, 0]) for name, part in laws._asdict().items()}
-    return params._replace(trajectories=put(params.trajectories, 0, paths[0]), **laws_now)

@@ -166,6 +166,14 @@ def _where(condition: Array, first: Array, second: Array) -> Array:
     return jnp.where(condition.reshape(condition.shape + (1,) * (first.ndim - condition.ndim)), first, second)
 
 
+def with_cluster(
+    params: BiclusterParams, slot: Int[Array, ""], laws: Dynamics, path: Float[Array, "bin coordinate"]
+) -> BiclusterParams:
+    """The draw with laws of motion (state, 1, ...) and a trajectory in the place of those of one cluster."""
+    put = {name: getattr(params, name).at[:, slot].set(part[:, 0]) for name, part in laws._asdict().items()}
+    return params._replace(trajectories=params.trajectories.at[slot].set(path), **put)
+
+
 def chain_of(dynamics: Dynamics, state: Int[Array, " bin"]) -> Chain:
     """The law of all trajectories given the states: laws on the axes (state, cluster)."""
     precision = small.from_entries(small.inverse(small.entries(dynamics.innovation)))

@@ -13,7 +13,7 @@ from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, 
 from neurolatent.models.bicluster.trajectories import information
 from neurolatent.ops.kalman_draw import Drawn, draw_states
 
-STEPS = 6  # of Newton's method; ours
+STEPS = 10  # of Newton's method; ours
 SETTLED = 0.1  # of a log rate in its last step; ours
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
-from neurolatent.models.bicluster import concentrations, door, draws, names, refusals, start
+from neurolatent.models.bicluster import door, draws, names, refusals, start
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.program import program
@@ -122,8 +122,7 @@ class BiClustering:
     def gibbs_start(self, key: PRNGKeyArray, data: BiclusterData, chain: int) -> BiclusterParams:
         """A starting point; chains start from different numbers of groups."""
         generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), chain])
-        begun = start.start_of(self, data, generator, chain)
-        return on_device(begun._replace(concentrations=concentrations.of_model(self)))
+        return on_device(start.start_of(self, data, generator, chain))
 
     def gibbs_sweep(
         self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Any

@@ -24,7 +24,7 @@ class BiclusterParams(NamedTuple):
     innovation: Float[Floats, "*draws state_number cluster coordinate coordinate_from"]  # Q
     weights: Float[Floats, "*draws state_number"]  # beta
     jumps: Float[Floats, "*draws state_number state_to"]  # Pi
-    concentrations: Float[Floats, "*draws concentration"] = np.zeros(0)  # alpha, gamma, kappa; none before a start
+    concentrations: Float[Floats, "*draws concentration"]  # alpha, gamma, kappa
 
 
 class BiclusterData(NamedTuple):

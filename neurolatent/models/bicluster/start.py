@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.ops import hmm
 
@@ -48,6 +49,7 @@ def start_of(model: Any, data: Any, rng: np.random.Generator, chain: int) -> Bic
         np.broadcast_to(0.02 * np.eye(size), (*shape, size, size)).copy(),
         np.full(states, 1 / states),
         moves / moves.sum(axis=1, keepdims=True),
+        concentrations.of_model(model),
     )
 
 

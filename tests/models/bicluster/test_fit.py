@@ -136,7 +136,7 @@ def test_summaries_do_not_see_labels_and_band_is_the_narrowest():
             paths[c, d, cluster, :, 0] = block * np.arange(5)
             paths[c, d, cluster, :, 1] = (-1) ** d * np.sin(np.arange(5))
     none = np.zeros((2, 3, 1))
-    draws = BiclusterParams(label, label[..., :5], none, none, none, paths, none, none, none, none, none)
+    draws = BiclusterParams(label, label[..., :5], none, none, none, paths, none, none, none, none, none, none)
     found = summaries.neurons(draws)
     np.testing.assert_array_equal(found.partition, truth)
     assert found.agreement == 1.0

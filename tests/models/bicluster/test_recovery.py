@@ -11,7 +11,7 @@ from neurolatent.models.bicluster import BiClustering, rearrange
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.models.bicluster.simulate import prior_draw
 from neurolatent.models.bicluster.summaries import agreement, rand
-from neurolatent.models.bicluster.sweep import sweep
+from neurolatent.models.bicluster.sweep import augmented_draws, sweep
 from neurolatent.models.bicluster.synthetic import NOISE, bicluster_case, truth_of
 from neurolatent.ops.partitions import point_partition
 
@@ -66,7 +66,9 @@ def test_started_at_the_truth_it_stays(data):
 
 @compiled(lightly=True)
 def arranged(params: BiclusterParams, data, key, merges, times) -> BiclusterParams:
-    """After so many tries of either kind."""
+    """After a few draws with these labels and states, and so many tries of either kind."""
+    draw = lambda n, p: augmented_draws(MODEL, p, data, jax.random.fold_in(key, 1000 + n), held=True)  # noqa: E731
+    params = jax.lax.fori_loop(0, 10, draw, params)
     step = lambda n, p: rearrange.arranged(MODEL, p, data, jax.random.fold_in(key, n), 1.0, merges=merges)  # noqa: E731
     return jax.lax.fori_loop(0, times, step, params)
 
