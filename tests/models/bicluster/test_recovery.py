@@ -65,12 +65,17 @@ def test_started_at_the_truth_it_stays(data):
 
 
 @compiled(lightly=True)
-def arranged(params: BiclusterParams, data, key, merges, times) -> BiclusterParams:
-    """After a few draws with these labels and states, and so many tries of either kind."""
-    draw = lambda n, p: augmented_draws(MODEL, p, data, jax.random.fold_in(key, 1000 + n), held=True)  # noqa: E731
-    params = jax.lax.fori_loop(0, 10, draw, params)
-    step = lambda n, p: rearrange.arranged(MODEL, p, data, jax.random.fold_in(key, n), 1.0, merges=merges)  # noqa: E731
-    return jax.lax.fori_loop(0, times, step, params)
+def arranged(params: BiclusterParams, data, key) -> BiclusterParams:
+    """After a few draws with these labels and states, and twenty tries of either kind in turn."""
+
+    def draw(number, params):
+        return augmented_draws(MODEL, params, data, jax.random.fold_in(key, 1000 + number), held=True)
+
+    def step(number, params):
+        key_try = jax.random.fold_in(key, number)
+        return rearrange.arranged(MODEL, params, data, key_try, 1.0, merges=number % 2 == 0)
+
+    return jax.lax.fori_loop(0, 40, step, jax.lax.fori_loop(0, 10, draw, params))
 
 
 def with_label(params: BiclusterParams, label: np.ndarray, source: np.ndarray) -> BiclusterParams:
@@ -81,16 +86,14 @@ def with_label(params: BiclusterParams, label: np.ndarray, source: np.ndarray) -
 
 @pytest.mark.slow
 def test_clusters_cut_in_two_are_made_one_mixed_ones_are_sorted_and_right_ones_stay(data):
-    truth, number = truth_of(0).label, np.arange(8)
+    truth, number, neuron = truth_of(0).label, np.arange(8), np.arange(30)
     with precision.double():
-        whole, tries = at_truth(0), jnp.asarray(20)
-        cut = with_label(
-            whole, np.where(np.arange(30) % 10 < 4, truth + 3, truth), np.where(number < 6, number % 3, number)
+        whole = at_truth(0)
+        halves = with_label(
+            whole, np.where(neuron % 10 < 4, truth + 3, truth), np.where(number < 6, number % 3, number)
         )
-        mixed = with_label(whole, np.where((truth == 1) & (np.arange(30) % 2 == 0), 2, truth), number)
-        one = with_label(whole, np.minimum(truth, 1), number)
-        for seed, (start, merges) in enumerate(
-            [(whole, True), (whole, False), (cut, True), (mixed, False), (one, False)]
-        ):
-            now = arranged(jax.tree.map(jnp.asarray, start), data, jax.random.key(seed), jnp.asarray(merges), tries)
-            assert rand(np.asarray(now.label), truth) >= 0.9, (seed, np.asarray(now.label))  # a neuron may be astray
+        mixed = with_label(whole, np.where((truth == 1) & (neuron % 2 == 0), 2, truth), number)
+        joined = with_label(whole, np.minimum(truth, 1), number)
+        for seed, start in enumerate((whole, halves, mixed, joined)):
+            now = arranged(jax.tree.map(jnp.asarray, start), data, jax.random.key(seed))
+            assert rand(np.asarray(now.label), truth) >= 0.85, (seed, np.asarray(now.label))  # a neuron may be astray
