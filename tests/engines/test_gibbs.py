@@ -77,7 +77,7 @@ def run(settings: Gibbs, model: Any = None, **options: Any):
 LONG = Gibbs(chains=2, warmup=40, draws=4000, keep=2000)
 
 
-def same(first: Any, second: Any) -> None:
+def assert_same(first: Any, second: Any) -> None:
     np.testing.assert_array_equal(first.draws.x, second.draws.x)
     for name in first.trace:
         np.testing.assert_array_equal(first.trace[name], second.trace[name])
@@ -101,7 +101,7 @@ def test_settling_is_over_before_the_first_draw():
 
 
 def test_the_cut_into_chunks_changes_nothing():
-    same(run(LONG, chunk_seconds=1e-6), run(LONG, chunk_seconds=5.0))
+    assert_same(run(LONG, chunk_seconds=1e-6), run(LONG, chunk_seconds=5.0))
 
 
 def test_draws_go_to_the_host_by_and_by_and_are_the_same(monkeypatch):
@@ -110,7 +110,7 @@ def test_draws_go_to_the_host_by_and_by_and_are_the_same(monkeypatch):
     joined, calls = gibbs._joined, []
     monkeypatch.setattr(gibbs, "_joined", lambda *given: calls.append(1) or joined(*given))
     monkeypatch.setattr(gibbs, "ROOM", 3 * 64.0)  # three draws of eight numbers
-    same(run(settings, Ragged(1)), whole)
+    assert_same(run(settings, Ragged(1)), whole)
     assert len(calls) == 2 * (20 // 3 + 1)
     first = whole.trace["first"][:, 2::3]
     lengths = (np.arange(8) < 1 + 2 * np.abs(first)[..., None]).sum(axis=-1)
@@ -149,7 +149,7 @@ def test_interrupted_is_partial_and_resumed_is_the_uninterrupted_to_the_bit(tmp_
     assert 0 < count == part.trace["first"].shape[1] < 100_000
     whole = run(settings)
     np.testing.assert_array_equal(part.draws.x, whole.draws.x[:, :count])
-    same(run(settings, folder=tmp_path, resume=True), whole)
+    assert_same(run(settings, folder=tmp_path, resume=True), whole)
 
 
 def test_draws_on_the_host_are_resumed_to_the_bit(tmp_path, monkeypatch):
@@ -169,7 +169,7 @@ def test_draws_on_the_host_are_resumed_to_the_bit(tmp_path, monkeypatch):
     whole = run(settings, Ragged(2))
     assert len(calls) > 2 * 400
     np.testing.assert_array_equal(part.draws.x, whole.draws.x[:, : part.draws.x.shape[1], : part.draws.x.shape[2]])
-    same(run(settings, Ragged(2), folder=tmp_path, resume=True), whole)
+    assert_same(run(settings, Ragged(2), folder=tmp_path, resume=True), whole)
 
 
 @pytest.mark.parametrize(

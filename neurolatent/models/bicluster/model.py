@@ -188,4 +188,4 @@ class BiClustering:
 
     def params_from(self, values: Mapping[str, Any]) -> BiclusterParams:
         """Draws from their names, as they stand in a file."""
-        return names.params_from(values)
+        return names.params_from(self, values)

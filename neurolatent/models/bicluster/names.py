@@ -47,12 +47,16 @@ def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:
     }
 
 
-def params_from(values: Mapping[str, Any]) -> BiclusterParams:
-    """Draws from their names.
+def params_from(model: Any, values: Mapping[str, Any]) -> BiclusterParams:
+    """Draws from their names; files from before draws held concentrations had them at the values of the model.
 
     Raises:
         InputError: A part is missing.
     """
+    if "label" in values:
+        draws = np.shape(values["label"])[:-1]
+        held = np.broadcast_to(concentrations.of_model(model), (*draws, len(concentrations.NAMES)))
+        values = {"concentrations": held, **values}
     missing = [name for name in BiclusterParams._fields if name not in values]
     if missing:
         raise InputError(f"draws of BiClustering: {missing[0]!r} is missing. Given: {sorted(values)}")

@@ -22,7 +22,7 @@ def on_device(tree):
     return jax.tree.map(jnp.asarray, tree)
 
 
-def close_moments(drawn: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> None:
+def assert_moments(drawn: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> None:
     """Mean and covariance of independent draws (rows), within five standard errors."""
     error = np.sqrt(np.diagonal(cov) / len(drawn))
     assert (np.abs(drawn.mean(axis=0) - mean) < 5 * error).all()
@@ -79,7 +79,7 @@ def test_trajectories_have_the_law_of_the_dense_joint(key, seed, given):
     cov = np.linalg.inv(precision_matrix)
     with precision.double():
         drawn = np.asarray(draws(given, key, on_device((params, told)), MANY))
-    close_moments(drawn, cov @ (0.5 * (plus - minus)), cov)
+    assert_moments(drawn, cov @ (0.5 * (plus - minus)), cov)
 
 
 def coefficients_given(inputs, key):
@@ -98,7 +98,7 @@ def test_coefficients_are_those_of_a_ridge_regression(key):
         regressors = np.c_[np.ones(BINS), path[:, 1:]]
         cov = np.linalg.inv(regressors.T @ (told.weight[i][:, None] * regressors) + np.eye(2))
         mean = cov @ regressors.T @ (told.pull[i] - told.weight[i] * path[:, 0])
-        close_moments(drawn[:, i], mean, cov)
+        assert_moments(drawn[:, i], mean, cov)
 
 
 def moved_by(params, key):
@@ -128,7 +128,7 @@ def test_the_translation_is_drawn_from_the_law_along_its_orbit(key):
             ]
         )
         cov = np.linalg.inv(hessian)
-        close_moments(drawn[:, j], cov @ [0.5 * (f(1, 0) - f(-1, 0)), 0.5 * (f(0, 1) - f(0, -1))], cov)
+        assert_moments(drawn[:, j], cov @ [0.5 * (f(1, 0) - f(-1, 0)), 0.5 * (f(0, 1) - f(0, -1))], cov)
 
 
 TIGHT = model_of(law_precision=1.0)  # so that every law of the case finds a stable draw

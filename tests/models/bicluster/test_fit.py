@@ -70,6 +70,14 @@ def test_one_state_or_one_cluster_can_be_asked_for(bound, part):
     assert told[f"share of draws with all {name} in use"].verdict == "pass"  # the bound is meant
 
 
+def test_draws_of_a_file_without_concentrations_have_those_of_the_model():
+    params, model = case(0)[0], population_model(alpha=3.0)
+    parts = {name: np.stack([leaf] * 2)[None] for name, leaf in params._asdict().items() if name != "concentrations"}
+    read = model.params_from(parts)
+    np.testing.assert_array_equal(read.concentrations, np.broadcast_to([3.0, 5.0, 10.0], (1, 2, 3)))
+    np.testing.assert_array_equal(read.label, parts["label"])
+
+
 def test_renumbering_changes_no_rate_and_no_law():
     params, _ = case(0)
     shuffled = params._replace(label=np.array([2, 2, 1, 2]), state=1 - params.state)
