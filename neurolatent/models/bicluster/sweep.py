@@ -3,10 +3,11 @@
 With a dispersion the same auxiliary variables serve states, trajectories and coefficients: given them these are
 conditionals of one joint law, and nothing in between changes what they depend on. The states come first, bin by bin
 with the trajectories integrated out, which are then drawn; later once more, in one block given them. Updates with the
-variables integrated out (dispersion, labels, births) follow, and the next sweep draws them anew. The Poisson family has
-no such variables: its states move in one block alone, and its trajectories and coefficients are drawn as if the counts
-had a large dispersion, and accepted, cluster by cluster and neuron by neuron, by the ratio of the two likelihoods. That
-is exact because the draw is reversible for the posterior with the dispersion.
+variables integrated out (innovations, dispersion, labels, births) follow, and the next sweep draws them anew. Scales
+and shears of a cluster's coordinates move before the laws of motion are drawn. The Poisson family has no such
+variables: its states move in one block alone, and its trajectories and coefficients are drawn as if the counts had a
+large dispersion, and accepted, cluster by cluster and neuron by neuron, by the ratio of the two likelihoods. That is
+exact because the draw is reversible for the posterior with the dispersion.
 """
 
 from typing import Any
@@ -18,14 +19,16 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from neurolatent.models.bicluster import collapsed
 from neurolatent.models.bicluster.births import births
 from neurolatent.models.bicluster.dynamics import draw_dynamics
+from neurolatent.models.bicluster.innovate import innovate
 from neurolatent.models.bicluster.labels import draw_components, draw_labels
 from neurolatent.models.bicluster.likelihood import Gaussian, augmented, kernel, log_rate
 from neurolatent.models.bicluster.neurons import draw_coefficients, draw_dispersion
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
+from neurolatent.models.bicluster.reshape import reshape
 from neurolatent.models.bicluster.states import draw_states, draw_weights
 from neurolatent.models.bicluster.trajectories import draw_bin_by_bin, draw_trajectories, translate
 
-UPDATES = 10
+UPDATES = 12
 
 
 def sweep(
@@ -45,7 +48,8 @@ def sweep(
         params, taken = augmented_draws(model, params, data, keys[0], held=held), (jnp.ones(()), jnp.ones(()))
     else:
         params, taken = _poisson_draws(model, params, data, keys[0])
-    params = translate(model, params, keys[1])
+    params = innovate(model, params, data, keys[11])
+    params = reshape(model, translate(model, params, keys[1]), keys[10])
     sizes = occupancy(params.label, params.trajectories.shape[0])
     by_turns = model.labels == "collapsed"
     components = draw_components(model, sizes, keys[8])
