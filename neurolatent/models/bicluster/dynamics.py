@@ -72,14 +72,21 @@ def draw_dynamics(
         of laws that found no stable one.
     """
     key_told, key_prior = jax.random.split(key)
-    (states, clusters, size), dtype = params.shift.shape, params.offset.dtype
     told, is_told, left = draw_told(model, params, key_told)
-    spare, untold = model.births * states, ~is_told & active
-    pool = draw_prior(model, key_prior, spare + states * clusters, size, dtype, wanted=spare + untold.sum())
+    drawn, single = with_fresh(model, told, ~is_told & active, key_prior)
+    return params._replace(**drawn._asdict()), single, left.sum().astype(params.offset.dtype)
+
+
+def with_fresh(
+    model: Any, told: Dynamics, untold: Bool[Array, "state cluster"], key: PRNGKeyArray
+) -> tuple[Dynamics, Dynamics]:
+    """Laws with draws of the prior where nothing tells of them, and others of it for each try (try, state, 1)."""
+    (states, clusters, size), dtype = told.shift.shape, told.shift.dtype
+    spare = model.births * states
+    pool = draw_prior(model, key, spare + states * clusters, size, dtype, wanted=spare + untold.sum())
     place = spare + (jnp.cumsum(untold) - 1).reshape(untold.shape)
     drawn = jax.tree.map(lambda a, b: _where(untold, a[place], b), pool, told)
-    single = jax.tree.map(lambda part: part[:spare].reshape(model.births, states, 1, *part.shape[1:]), pool)
-    return params._replace(**drawn._asdict()), single, left.sum().astype(dtype)
+    return drawn, jax.tree.map(lambda part: part[:spare].reshape(model.births, states, 1, *part.shape[1:]), pool)
 
 
 def draw_told(

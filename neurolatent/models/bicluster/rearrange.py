@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from neurolatent.models.bicluster import evidence, laplace
 from neurolatent.models.bicluster.dynamics import draw_told, dynamics_of
 from neurolatent.models.bicluster.labels import move
-from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
+from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
 from neurolatent.models.bicluster.statistics import of_partition
-from neurolatent.models.bicluster.sweep import augmented_draws
+from neurolatent.models.bicluster.sweep import augmented_draws, sweep
 
 SHARE = 0.4  # of the sweeps in which something is tried; ours
 DIVISIONS = 0.6  # share of divisions in what is tried, once trajectories have a shape, and of splits in divisions half
@@ -33,6 +33,20 @@ class _Tried(NamedTuple):
     params: BiclusterParams
     concerned: Bool[Array, " neuron"]
     open: Bool[Array, " cluster"]  # clusters that these neurons have now
+
+
+def settling_sweep(
+    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Float[Array, ""]
+) -> tuple[BiclusterParams, Moves]:
+    """The next draw, and in the first part of the warm-up then another arrangement, if one is found.
+
+    Args:
+        settling: From 1 at the first sweep of warm-up to 0 where clusters are no longer merged and divided.
+    """
+    key_sweep, key_merge = jax.random.split(key)
+    params, moves = sweep(model, params, data, key_sweep, held=are_held(settling))
+    params = jax.lax.cond(settling > 0, lambda: rearranged(model, params, data, key_merge, settling), lambda: params)
+    return params, moves
 
 
 def rearranged(

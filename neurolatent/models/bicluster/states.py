@@ -43,9 +43,13 @@ def emission(
 
 def draw_states(params: BiclusterParams, key: PRNGKeyArray) -> Int[Array, " bin"]:
     """All states given trajectories and laws."""
-    clusters, states = params.trajectories.shape[0], params.weights.shape[0]
-    occupied = (occupancy(params.label, clusters) > 0).astype(params.trajectories.dtype)
-    scores = emission(dynamics_of(params), params.trajectories, occupied)
+    occupied = (occupancy(params.label, params.trajectories.shape[0]) > 0).astype(params.trajectories.dtype)
+    return draw_path(params, emission(dynamics_of(params), params.trajectories, occupied), key)
+
+
+def draw_path(params: BiclusterParams, scores: Float[Array, "step state"], key: PRNGKeyArray) -> Int[Array, " bin"]:
+    """All states given the log density of every step under the law of every state."""
+    states = params.weights.shape[0]
     initial = jnp.full((1, states), 1 / states, scores.dtype)
     lengths = jnp.full(1, len(scores), jnp.int32)
     drawn = hmm.sample_states(key, initial, params.jumps, scores[None], lengths)[0]

@@ -10,17 +10,18 @@ large dispersion, and accepted, cluster by cluster and neuron by neuron, by the 
 exact because the draw is reversible for the posterior with the dispersion.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray
 
 from neurolatent.models.bicluster import collapsed
 from neurolatent.models.bicluster.births import births
-from neurolatent.models.bicluster.dynamics import draw_dynamics
+from neurolatent.models.bicluster.dynamics import Dynamics, draw_dynamics
 from neurolatent.models.bicluster.innovate import innovate
-from neurolatent.models.bicluster.labels import draw_components, draw_labels
+from neurolatent.models.bicluster.labels import Components, draw_components, draw_labels
 from neurolatent.models.bicluster.likelihood import Gaussian, augmented, kernel, log_rate
 from neurolatent.models.bicluster.neurons import draw_coefficients, draw_dispersion
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
@@ -29,6 +30,16 @@ from neurolatent.models.bicluster.states import draw_states, draw_weights
 from neurolatent.models.bicluster.trajectories import draw_bin_by_bin, draw_trajectories, translate
 
 UPDATES = 12
+
+
+class Course(NamedTuple):
+    """A sweep after what moves in time has been drawn."""
+
+    params: BiclusterParams
+    components: Components
+    spare: Dynamics  # laws of the prior for each try to give a neuron a cluster of its own: (try, state, 1, ...)
+    taken: tuple[Array, Array]  # shares of trajectories and of neurons that moved
+    stuck: Float[Array, ""]
 
 
 def sweep(
@@ -44,37 +55,67 @@ def sweep(
         held: States stay as they are; for the first sweeps of warm-up.
     """
     keys = jax.random.split(key, UPDATES)
+    return partition(model, courses(model, params, data, keys, held), data, keys)
+
+
+def courses(
+    model: Any, params: BiclusterParams, data: BiclusterData, keys: Key[Array, " update"], held: Bool[Array, ""] | bool
+) -> Course:
+    """Trajectories, coefficients, laws and states, each cluster with laws of its own."""
     if model.family == "nb":
         params, taken = augmented_draws(model, params, data, keys[0], held=held), (jnp.ones(()), jnp.ones(()))
     else:
         params, taken = _poisson_draws(model, params, data, keys[0])
     params = innovate(model, params, data, keys[11])
     params = reshape(model, translate(model, params, keys[1]), keys[10])
-    sizes = occupancy(params.label, params.trajectories.shape[0])
-    by_turns = model.labels == "collapsed"
-    components = draw_components(model, sizes, keys[8])
-    params, spare, stuck = draw_dynamics(model, params, sizes > 0 if by_turns else components.active, keys[2])
+    components, concerned = components_of(model, params, keys)
+    params, spare, stuck = draw_dynamics(model, params, concerned, keys[2])
     state = jax.lax.cond(held, lambda: params.state, lambda: draw_states(params, keys[3]))
-    params = params._replace(state=state)
-    params = draw_weights(model, params, keys[4])
+    return Course(params._replace(state=state), components, spare, taken, stuck)
+
+
+def components_of(
+    model: Any, params: BiclusterParams, keys: Key[Array, " update"]
+) -> tuple[Components, Bool[Array, " cluster"]]:
+    """The components of the sweep, and which of them must have laws: no empty ones where labels are drawn by turns."""
+    sizes = occupancy(params.label, params.trajectories.shape[0])
+    components = draw_components(model, sizes, keys[8])
+    return components, sizes > 0 if model.labels == "collapsed" else components.active
+
+
+def partition(
+    model: Any, course: Course, data: BiclusterData, keys: Key[Array, " update"]
+) -> tuple[BiclusterParams, Moves]:
+    """Weights of states, dispersions, labels and births given trajectories and the laws of single clusters."""
+    params = draw_weights(model, course.params, keys[4])
     if model.family == "nb":
         params = params._replace(dispersion=draw_dispersion(model, params, data, log_rate(params), keys[5]))
-    if by_turns:
+    if model.labels == "collapsed":
         params, labels = collapsed.draw_labels(model, params, data, keys[6])
     else:
-        params, labels = draw_labels(model, params, data, components, keys[6])
-    params, born = births(model, params, data, spare, keys[7])
-    return params, Moves(labels, born, *taken, stuck)
+        params, labels = draw_labels(model, params, data, course.components, keys[6])
+    params, born = births(model, params, data, course.spare, keys[7])
+    return params, Moves(labels, born, *course.taken, course.stuck)
 
 
 def augmented_draws(
-    model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, *, held: Bool[Array, ""] | bool
+    model: Any,
+    params: BiclusterParams,
+    data: BiclusterData,
+    key: PRNGKeyArray,
+    *,
+    held: Bool[Array, ""] | bool,
+    draw: Callable[..., Array] = draw_trajectories,
 ) -> BiclusterParams:
-    """States bin by bin, trajectories and coefficients given one set of auxiliary variables."""
+    """States bin by bin, trajectories and coefficients given one set of auxiliary variables.
+
+    Args:
+        draw: What draws trajectories where states are held throughout.
+    """
     key_omega, key_paths, key_neurons = jax.random.split(key, 3)
     told = augmented(key_omega, data, log_rate(params), params.dispersion)
     if held is True:
-        params = params._replace(trajectories=draw_trajectories(params, told, key_paths))
+        params = params._replace(trajectories=draw(params, told, key_paths))
     else:
         params = draw_bin_by_bin(params, told, key_paths, held=held)
     offset, loadings = draw_coefficients(model, params, told, key_neurons)
