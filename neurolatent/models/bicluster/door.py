@@ -50,8 +50,10 @@ def selected(model: Any, recording: Recording, *, for_training: bool) -> Selecte
     counts, seen = signal.filled().T, signal.observed.T.astype(float)
     if for_training:
         _refuse_untrainable(model, signal, where)
-        if not model.is_exact:
-            _warn(f"birth={model.birth!r}: clusters are not born from the prior, so draws are not of the posterior.")
+        if model.birth == "heuristic":
+            _warn("birth='heuristic': clusters are not born from the prior, so draws are not of the posterior.")
+        if model.coupling == "full":
+            _warn("coupling='full': births and deaths put zeros in the laws, so draws are not of the posterior.")
     most = int(counts.max(initial=0))
     data = data_of(counts, seen, steps=-(-most // ALIKE) * ALIKE if most <= MOST_STEPS else 0)
     return Selected(jax.device_get(data), recording, 0, {})

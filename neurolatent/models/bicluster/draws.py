@@ -10,6 +10,7 @@ from neurolatent.ops.partitions import relabelled
 
 SINGLE = ("trajectories", "transition", "shift", "innovation", "jumps")  # kept in single precision
 CLUSTER_AXIS = {"trajectories": 0, "transition": 1, "shift": 1, "innovation": 1}  # behind those of the draws
+FROM_AXIS, COUPLED_AXES = 3, 5  # of laws that couple clusters: the axis of those that drive, and the number of axes
 
 
 def renumbered(kept: BiclusterParams) -> BiclusterParams:
@@ -25,9 +26,11 @@ def renumbered(kept: BiclusterParams) -> BiclusterParams:
     used = np.arange(width) <= label.max(axis=-1, keepdims=True)
     changed = {"label": label, "state": relabelled(plain.state)}
     for name, axis in CLUSTER_AXIS.items():
-        value = _taken(getattr(plain, name), order[..., :width], lead, axis)
-        value = _taken(value, state_order, lead, 0) if axis == 1 else value
-        changed[name] = np.where(_along(used, value.ndim, lead, axis), value, value.dtype.type(0))
+        value = getattr(plain, name)
+        for at in _cluster_axes(name, value.ndim - lead):
+            value = _taken(value, order[..., :width], lead, at)
+            value = np.where(_along(used, value.ndim, lead, at), value, value.dtype.type(0))
+        changed[name] = _taken(value, state_order, lead, 0) if axis == 1 else value
     changed["weights"] = _taken(plain.weights, state_order, lead, 0)
     changed["jumps"] = _taken(_taken(plain.jumps, state_order, lead, 0), state_order, lead, 1)
     return plain._replace(**changed)
@@ -44,9 +47,17 @@ def _widened(part: BiclusterParams, width: int) -> BiclusterParams:
     missing = width - part.trajectories.shape[1]
     if missing == 0:
         return part
-    axes = {name: 1 + axis for name, axis in CLUSTER_AXIS.items()}
-    sizes = {name: [(0, missing * (n == axis)) for n in range(getattr(part, name).ndim)] for name, axis in axes.items()}
-    return part._replace(**{name: np.pad(getattr(part, name), size) for name, size in sizes.items()})
+    changed = {}
+    for name in CLUSTER_AXIS:
+        value = getattr(part, name)
+        axes = _cluster_axes(name, value.ndim - 1)
+        changed[name] = np.pad(value, [(0, missing * (n - 1 in axes)) for n in range(value.ndim)])
+    return part._replace(**changed)
+
+
+def _cluster_axes(name: str, axes: int) -> tuple[int, ...]:
+    """Axes of clusters of an array that has so many behind those of the draws."""
+    return (CLUSTER_AXIS[name], FROM_AXIS) if axes == COUPLED_AXES else (CLUSTER_AXIS[name],)
 
 
 def _taken(value: np.ndarray, order: Int[np.ndarray, "*draws count"], lead: int, axis: int) -> np.ndarray:

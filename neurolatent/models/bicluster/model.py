@@ -7,7 +7,7 @@ r"""Bayesian bi-clustering of spike counts: neurons in clusters, bins in states,
 Clusters: a mixture of finite mixtures, :math:`K \sim Geometric(\rho)`. States: a sticky hierarchical Dirichlet
 process at the bound ``max_states``; all clusters switch at the same bin. Each cluster has dynamics of its own in each
 state, so that a cluster can be born and die; the published model couples all clusters, and its births are then no
-valid moves.
+valid moves. It is there as ``coupling="full"``, to be compared with.
 
 Reference: Wei (2023), Bayesian bi-clustering of neural spiking activity with latent structures, ICLR 2024, arXiv
 2309.02213. The sampler is ours: see :mod:`neurolatent.models.bicluster.sweep`.
@@ -23,13 +23,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurolatent.compiling import on_device
-from neurolatent.models.bicluster import door, draws, names, refusals, start
+from neurolatent.models.bicluster import coupled, coupled_sweep, door, draws, names, refusals, start
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_probability, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
 from neurolatent.models.bicluster.program import program
-from neurolatent.models.bicluster.rearrange import are_held, rearranged
+from neurolatent.models.bicluster.rearrange import settling_sweep
 from neurolatent.models.bicluster.statistics import statistics
-from neurolatent.models.bicluster.sweep import sweep
 from neurolatent.models.protocols import Latents, Selected
 from neurolatent.recording import Recording
 
@@ -49,10 +48,15 @@ class BiClustering:
         alpha, gamma, kappa: Concentrations of transitions, of the weights of states, and the weight added to staying.
         update_hdp: These three are drawn too, under priors of their own, and start from the values given here: see
             :mod:`neurolatent.models.bicluster.concentrations`.
+        coupling: ``block``, clusters with laws of their own, or ``full``, one law for all of them, as in the paper, for
+            negative binomial counts. Draws are then not of the posterior, since births and deaths put zeros in laws
+            that have none under the prior. States are drawn in one block given the trajectories, not bin by bin with
+            these integrated out; clusters have laws of their own while the warm-up merges and divides them. It is
+            there to be compared with the paper; see :mod:`neurolatent.models.bicluster.coupled`.
         law_precision: Precision k of a law's coefficients about staying, in units of its innovation's, 1 in the paper;
             ours, see :mod:`neurolatent.models.bicluster.dynamics`.
         stable: Laws of motion have a spectral radius below 1.02; ours, see
-            :mod:`neurolatent.models.bicluster.dynamics`.
+            :mod:`neurolatent.models.bicluster.dynamics`. Not laws for all clusters together (``coupling="full"``).
         births: Tries in each sweep to give a neuron a cluster of its own; ours.
         labels: How labels are drawn: ``telescoping``, all neurons side by side given the number of clusters and their
             weights, or ``collapsed``, neuron by neuron with both integrated out; both leave the posterior as it is.
@@ -76,6 +80,7 @@ class BiClustering:
     gamma: float | int = 5.0
     kappa: float | int = 10.0
     update_hdp: bool = False
+    coupling: Literal["block", "full"] = "block"
     law_precision: float | int = 0.02
     stable: bool = True
     births: int = 2
@@ -95,8 +100,8 @@ class BiClustering:
 
     @property
     def is_exact(self) -> bool:
-        """Whether sweeps after the warm-up leave the posterior as it is; not with heuristic births."""
-        return self.birth == "prior"
+        """Whether sweeps after the warm-up leave the posterior as it is: not heuristic births, not coupled clusters."""
+        return self.birth == "prior" and self.coupling == "block"
 
     @property
     def residual_is_normal(self) -> bool:
@@ -122,15 +127,15 @@ class BiClustering:
     def gibbs_start(self, key: PRNGKeyArray, data: BiclusterData, chain: int) -> BiclusterParams:
         """A starting point; chains start from different numbers of groups."""
         generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).tolist(), chain])
-        return on_device(start.start_of(self, data, generator, chain))
+        begin = on_device(start.start_of(self, data, generator, chain))
+        return coupled.uncoupled(begin) if self.coupling == "full" else begin
 
     def gibbs_sweep(
         self, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Any
     ) -> tuple[BiclusterParams, dict[str, Array]]:
         """The next draw, and single numbers of it and of what became of its proposals."""
-        key_sweep, key_merge = jax.random.split(key)
-        params, moves = sweep(self, params, data, key_sweep, held=are_held(settling))
-        params = jax.lax.cond(settling > 0, lambda: rearranged(self, params, data, key_merge, settling), lambda: params)
+        one = coupled_sweep.sweep if self.coupling == "full" else settling_sweep
+        params, moves = one(self, params, data, key, settling)
         told = {f"moved_{name}": value for name, value in moves._asdict().items()}
         return params, {**statistics(self, params, data), **told}
 
@@ -180,7 +185,7 @@ class BiClustering:
 
     def dimensions(self) -> Mapping[str, Sequence[str]]:
         """Dimensions of what a draw holds and of latent quantities."""
-        return names.DIMENSIONS
+        return names.dimensions(self)
 
     def coordinates(self, recording: Recording) -> Mapping[str, list[Any]]:
         """Labels: neurons, bins on the clock, factors."""

@@ -27,6 +27,14 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
     "log_rate_mean": ("neuron",),
     "log_rate_sd": ("neuron",),
 }
+COUPLED = dict.fromkeys(
+    ("transition", "innovation"), ("state_number", "cluster", "coordinate", "cluster_from", "coordinate_from")
+)
+
+
+def dimensions(model: Any) -> Mapping[str, tuple[str, ...]]:
+    """Dimensions of what a draw holds; laws that couple the clusters run from every one to every one."""
+    return DIMENSIONS | COUPLED if model.coupling == "full" else DIMENSIONS
 
 
 def coordinates(model: Any, recording: Recording) -> Mapping[str, list[Any]]:

@@ -11,7 +11,11 @@ Floats = Any  # arrays of JAX while it runs, of NumPy outside
 
 
 class BiclusterParams(NamedTuple):
-    """One draw. What belongs to a cluster without neurons is without meaning, and so are labels as numbers."""
+    """One draw. What belongs to a cluster without neurons is without meaning, and so are labels as numbers.
+
+    Where clusters are coupled, transition and innovation have the axes (state_number, cluster, coordinate,
+    cluster_from, coordinate_from).
+    """
 
     label: Int[Floats, "*draws neuron"]  # z: cluster of each neuron
     state: Int[Floats, "*draws bin"]  # xi: state that leads into each bin; of the first that of the second

@@ -18,6 +18,7 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpyro.distributions import constraints
 
+from neurolatent.checks import InputError
 from neurolatent.models.bicluster import concentrations, dynamics
 from neurolatent.models.bicluster.likelihood import HIGHEST, log_rate
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
@@ -34,7 +35,12 @@ def program(model: Any, data: BiclusterData) -> None:
     Sites that are parts of a draw have its names; ``state`` and the three parts of ``laws`` are told from sites.
     ``handlers.uncondition`` turns it into a simulator: then the site ``counts`` is drawn, also where nothing was
     observed.
+
+    Raises:
+        InputError: Clusters are coupled.
     """
+    if model.coupling == "full":
+        raise InputError("the NumPyro program has clusters with laws of their own: take coupling='block'")
     neurons, bins = data.counts.shape
     label: Drawn = _label(model, neurons)
     drawn: Drawn = numpyro.deterministic("concentrations", _concentrations(model))

@@ -4,7 +4,12 @@ from typing import Any
 
 from neurolatent.checks import InputError, at_least, one_of, positive, whole_number
 
-CHOICES = {"family": ("nb", "poisson"), "labels": ("telescoping", "collapsed"), "birth": ("prior", "heuristic")}
+CHOICES = {
+    "family": ("nb", "poisson"),
+    "coupling": ("block", "full"),
+    "labels": ("telescoping", "collapsed"),
+    "birth": ("prior", "heuristic"),
+}
 
 
 def refuse_choices(model: Any) -> None:
@@ -15,6 +20,11 @@ def refuse_choices(model: Any) -> None:
     """
     for name, known in CHOICES.items():
         one_of(name, getattr(model, name), known)
+    if model.coupling == "full" and model.family == "poisson":
+        raise InputError(
+            "coupling='full' is for family='nb': trajectories of Poisson counts are accepted cluster by cluster, which "
+            "must not drive one another. Take family='nb' or coupling='block'."
+        )
     for name, low in (("n_factors", 1), ("max_states", 1), ("births", 0)):
         whole_number(name, getattr(model, name), low)
     if model.max_clusters is not None:

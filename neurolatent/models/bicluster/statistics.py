@@ -7,7 +7,7 @@ import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
-from neurolatent.models.bicluster import concentrations
+from neurolatent.models.bicluster import concentrations, coupled
 from neurolatent.models.bicluster.dynamics import moments_of, prior_family
 from neurolatent.models.bicluster.labels import log_coefficients
 from neurolatent.models.bicluster.likelihood import log_likelihood, log_rate
@@ -80,6 +80,8 @@ def of_partition(model: Any, params: BiclusterParams) -> Float[Array, ""]:
 
 def of_paths(model: Any, params: BiclusterParams) -> Float[Array, ""]:
     """Log density of the trajectories given the states, laws of motion integrated out, nats."""
+    if model.coupling == "full":
+        return coupled.log_paths(model, params)
     clusters, _, size = params.trajectories.shape
     occupied = occupancy(params.label, clusters) > 0
     family = prior_family(model, size)

@@ -67,7 +67,8 @@ def statistics(params: BiclusterParams, counts: Any) -> dict[str, Any]:
 def refuse_biased(model: Any) -> None:
     """Refuse a sampler that does not leave the posterior as it is: the test would only find out what is known."""
     if not model.is_exact:
-        raise ValueError(f"birth={model.birth!r} does not leave the posterior as it is. Test birth='prior'.")
+        chosen = f"birth={model.birth!r}, coupling={model.coupling!r}"
+        raise ValueError(f"{chosen} does not leave the posterior as it is. Test birth='prior', coupling='block'.")
 
 
 @compiled(static=(0, 1, 3))
