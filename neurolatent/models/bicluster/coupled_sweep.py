@@ -1,7 +1,8 @@
 """One sweep with laws that couple the clusters; see :mod:`neurolatent.models.bicluster.coupled` for what it leaves.
 
-States are drawn in one block given the trajectories, not bin by bin with these integrated out. While the warm-up
-settles, laws are those of single clusters, as in the default sampler, and clusters are merged and divided as there.
+States are drawn in one block given the trajectories, not bin by bin with these integrated out, and scales of
+coordinates and of innovations have no moves of their own. While the warm-up settles, laws are those of single
+clusters, as in the default sampler, and clusters are merged and divided as there.
 """
 
 from typing import Any

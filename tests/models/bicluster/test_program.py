@@ -209,8 +209,10 @@ def by_program(family: str) -> dict[str, Any]:
         return jax.device_get(simulated(model_of(family=family), jax.random.key(11), OF_PRIOR))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("family", ["nb", "poisson"])
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param("nb", marks=pytest.mark.slow), pytest.param("poisson", marks=pytest.mark.record)],
+)
 def test_the_program_draws_what_the_samplers_simulator_draws(family):
     with precision.double():
         other = jax.device_get(geweke.from_prior(model_of(family=family), geweke.NEURONS, jax.random.key(12), OF_PRIOR))
