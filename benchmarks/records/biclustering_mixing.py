@@ -1,8 +1,9 @@
 """What makes the states of the bi-clustering mix: effective draws per second of each move that was tried.
 
 The simulation of the paper (Wei, 2023, section 4), draw 0. Four chains of 1,500 sweeps start from the true clusters and
-from true states, from one state for all bins, and from four and eight states in stretches at random; the first 300
-sweeps are left out. Rows, each with the moves of the one before and one more:
+rates, factors and dispersions on four scales, and from true states, from one state for all bins, and from four and
+eight states in stretches at random; the first 300 sweeps are left out. One draw of the data: differences between rows
+have no error of their own. Rows, each with the moves of the one before and one more:
 
 - ``block``: all states in one block, given the trajectories;
 - ``bin_by_bin``: also bin by bin, with trajectories integrated out;
@@ -36,6 +37,8 @@ from neurolatent import precision
 from neurolatent.compiling import compiled
 from neurolatent.diagnostics.mixing import rhat
 from neurolatent.models.bicluster import sweep
+from neurolatent.models.bicluster.dynamics import draw_told
+from neurolatent.models.bicluster.states import draw_weights
 from neurolatent.models.bicluster.summaries import rand
 from neurolatent.models.bicluster.synthetic import bicluster_case, truth_of
 
@@ -55,21 +58,27 @@ ROWS = ("block", *reversed(WITHOUT))
 
 
 def starts(data: Any) -> list[Any]:
-    """The true clusters with several states."""
+    """The true clusters with several states, laws given these, and factors and dispersions of several scales."""
     truth, rng = truth_of(SEED), np.random.default_rng(SEED)
-    bins = len(truth.state)
+    bins, usual = len(truth.state), MODEL.gibbs_start(jax.random.key(SEED), data, 0)
     stretches = [np.repeat(rng.integers(0, n, bins // 10), 10) for n in (4, 8)]
-    usual = MODEL.gibbs_start(jax.random.key(SEED), data, 0)
-    paths = np.zeros(usual.trajectories.shape)
-    paths[: len(truth.trajectories)] = truth.trajectories
-    known = usual._replace(
-        label=jnp.asarray(truth.label, usual.label.dtype),
-        trajectories=jnp.asarray(paths),
-        loadings=jnp.asarray(truth.loadings),
-        offset=jnp.asarray(truth.offset),
-    )
-    states = (truth.state, np.zeros(bins, int), *stretches)
-    return [known._replace(state=jnp.asarray(np.r_[s[1], s[1:]], usual.state.dtype)) for s in states]
+    out = []
+    for number, state in enumerate((truth.state, np.zeros(bins, int), *stretches)):
+        scale = 2.0 ** (number - 1.5)
+        paths = np.zeros(usual.trajectories.shape)
+        paths[: len(truth.trajectories)] = truth.trajectories * [1.0, *[scale] * MODEL.n_factors]
+        start = usual._replace(
+            label=jnp.asarray(truth.label, usual.label.dtype),
+            state=jnp.asarray(np.r_[state[1], state[1:]], usual.state.dtype),
+            trajectories=jnp.asarray(paths),
+            loadings=jnp.asarray(truth.loadings / scale),
+            offset=jnp.asarray(truth.offset),
+            dispersion=usual.dispersion * scale,
+        )
+        key_laws, key_weights = jax.random.split(jax.random.key(number))
+        start = start._replace(**draw_told(MODEL, start, key_laws)[0]._asdict())
+        out.append(draw_weights(MODEL, start, key_weights))
+    return out
 
 
 def measured(row: str, data: Any) -> dict[str, float]:
@@ -111,7 +120,8 @@ def figures(traces: list[dict[str, np.ndarray]], states: list[np.ndarray], secon
         ratio, size = rhat(data), ess(data, method="bulk")
         for name in data:
             out |= {f"{name}.mean": float(data[name].mean()), f"{name}.rhat": float(ratio[name])}
-            out[f"{name}.ess_per_second"] = float(size[name]) / seconds * SWEEPS / (SWEEPS - LEFT_OUT)
+            moves = bool((data[name].std("draw") > 0).all())  # of what stands still there are no effective draws
+            out[f"{name}.ess_per_second"] = moves * float(size[name]) / seconds * SWEEPS / (SWEEPS - LEFT_OUT)
     return out
 
 

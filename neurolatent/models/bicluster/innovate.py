@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster.dynamics import dynamics_of, prior_family
 from neurolatent.models.bicluster.likelihood import kernel, log_rate
-from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams
+from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, occupancy
 from neurolatent.ops import small
 
 TRIES = 4
@@ -49,6 +49,7 @@ def _try(
     member = (params.label[:, None] == jnp.arange(clusters)).astype(each.dtype)
     change = change + (each * data.seen).sum(axis=1) @ member
     accept = jnp.log1p(-jax.random.uniform(key_accept, (clusters,), change.dtype)) < change
+    accept &= occupancy(params.label, clusters) > 0  # nothing would hold back what is empty
     return params._replace(
         trajectories=jnp.where(accept[:, None, None], tried.trajectories, params.trajectories),
         innovation=jnp.where(accept[:, None, None], tried.innovation, params.innovation),

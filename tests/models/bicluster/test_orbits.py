@@ -1,5 +1,7 @@
 """Moves along orbits: their targets against densities and a numerical Jacobian, and what they leave alone."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,7 @@ def log_density(params) -> float:
     """Of everything that an orbit moves, laws of which steps tell included."""
     family, total = dynamics.prior_family(MODEL, SIZE), log_paths(params, params.trajectories)
     total -= 0.5 * (params.loadings**2).sum()
-    for at in np.ndindex(2, 2):  # the clusters in use
+    for at in itertools.product(np.unique(params.state), range(2)):  # the clusters in use
         law = np.c_[params.transition[at], params.shift[at]]
         noise = params.innovation[at]
         total += stats.invwishart(family.freedom, family.scale).logpdf(noise)
@@ -35,28 +37,31 @@ def log_density(params) -> float:
 
 
 def log_jacobian(params, mapped) -> float:
-    """Of a map of trajectories, loadings and laws of the clusters in use, by differentiation."""
+    """Of a map of trajectories, loadings and laws of clusters and states in use, by differentiation."""
     below, used = np.tril_indices(SIZE), slice(0, 2)
+    told = slice(0, int(params.state.max()) + 1)
+
+    def parts_of(p):
+        noise = p.innovation[told, used][..., *below]
+        return p.trajectories[used], p.loadings, p.transition[told, used], p.shift[told, used], noise
 
     def flat(p):
-        noise = p.innovation[:, used][..., *below]
-        parts = (p.trajectories[used], p.loadings, p.transition[:, used], p.shift[:, used], noise)
+        parts = parts_of(p)
         return jnp.concatenate([part.reshape(-1) for part in parts])
 
     def whole(vector):
-        parts = (params.trajectories[used], params.loadings, params.transition[:, used], params.shift[:, used])
-        parts = (*parts, params.innovation[:, used][..., *below])
+        parts = parts_of(params)
         ends = np.cumsum([part.size for part in parts])
         x, c, a, b, half = (v.reshape(part.shape) for v, part in zip(jnp.split(vector, ends[:-1]), parts, strict=True))
         lower = jnp.zeros((*half.shape[:-1], SIZE, SIZE)).at[..., *below].set(half)
         q = lower + jnp.swapaxes(lower, -1, -2) - lower * np.eye(SIZE)
-        laws = (params.transition.at[:, used].set(a), params.shift.at[:, used].set(b))
+        laws = (params.transition.at[told, used].set(a), params.shift.at[told, used].set(b))
         return params._replace(
             trajectories=params.trajectories.at[used].set(x),
             loadings=c,
             transition=laws[0],
             shift=laws[1],
-            innovation=params.innovation.at[:, used].set(q),
+            innovation=params.innovation.at[told, used].set(q),
         )
 
     params = on_device(params)
@@ -64,9 +69,11 @@ def log_jacobian(params, mapped) -> float:
     return float(np.linalg.slogdet(np.asarray(matrix))[1])
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_the_target_is_the_density_on_the_orbit_times_the_jacobian(seed):
+@pytest.mark.parametrize(("seed", "states"), [(0, 2), (1, 2), (1, 1)])
+def test_the_target_is_the_density_on_the_orbit_times_the_jacobian(seed, states):
+    """With one state in use the laws of the other have no say: they are integrated out."""
     params, _ = case(seed, factors=2)
+    params = params._replace(state=np.minimum(params.state, states - 1))
     shape = moved(seed)
     with precision.double():
         orbit = reshape.orbit_of(MODEL, on_device(params))
@@ -90,9 +97,10 @@ def test_what_innovations_of_another_scale_change_is_the_density_times_the_jacob
     assert np.asarray(told)[:2].sum() == pytest.approx(expected, abs=1e-8)
 
 
-def test_the_scale_of_innovations_has_the_law_of_a_grid(key):
+@pytest.mark.parametrize("family", ["nb", "poisson"])
+def test_the_scale_of_innovations_has_the_law_of_a_grid(key, family):
     """One state: one scale for each cluster is all that moves."""
-    model, grid, (params, data) = model_of(), np.linspace(-3, 3, 121), case(5)
+    model, grid, (params, data) = model_of(family=family), np.linspace(-3, 3, 121), case(5)
     params = params._replace(state=np.zeros_like(params.state))
 
     def log_density(log_scale):
@@ -113,6 +121,16 @@ def test_the_scale_of_innovations_has_the_law_of_a_grid(key):
     sd = np.sqrt((weight * (grid - mean) ** 2).sum())
     assert drawn.mean() == pytest.approx(mean, abs=0.1 * sd)
     assert drawn.std() == pytest.approx(sd, rel=0.1)
+
+
+def test_innovations_of_a_cluster_without_neurons_stay(key):
+    params, data = case(5)
+    moving = lambda now, key: innovate.innovate(model_of(), now, on_device(data), key)  # noqa: E731
+    tell = lambda now: (now.trajectories[2], now.innovation[:, 2])  # noqa: E731
+    with precision.double():
+        paths, noise = map(np.asarray, chain(moving, tell, key, on_device(params), 50))
+    np.testing.assert_array_equal(paths, 0.0)
+    np.testing.assert_array_equal(noise, np.broadcast_to(params.innovation[:, 2], noise.shape))
 
 
 def only_reshaped(params, key):
