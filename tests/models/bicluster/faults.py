@@ -1,9 +1,18 @@
-"""The published sampler's faults, each put back into ours by replacing one function while a program is traced."""
+"""Faults of the published sampler and some of our own moves, each put in by replacing a function while tracing."""
 
 import jax
 import jax.numpy as jnp
 
-from neurolatent.models.bicluster import dynamics, laplace, newcomers, states, sweep, trajectories
+from neurolatent.models.bicluster import (
+    dynamics,
+    innovate,
+    laplace,
+    newcomers,
+    reshape,
+    states,
+    sweep,
+    trajectories,
+)
 from neurolatent.ops.gamma import standard_gamma
 
 
@@ -56,6 +65,19 @@ def tables_without_stickiness(params, key):
     return open_tables(params._replace(concentrations=params.concentrations.at[2].set(0.0)), key)
 
 
+log_target = reshape.log_target
+
+
+def scales_without_jacobian(orbit, shape):
+    """Scales and shears accepted by the priors alone."""
+    return log_target(orbit, shape) - orbit.power * shape.log_size
+
+
+def innovations_without_prior(model, params, at, log_scale):
+    """Scales of innovations accepted by the counts alone."""
+    return jnp.zeros_like(log_scale)
+
+
 # label_without_its_loadings is not among them: 300 chains see it by 2.8 standard errors only, and quadrature at once
 # empty_cluster_of_its_own_kind is in TOO_WEAK: 2.9 standard errors with 300 chains
 TOO_WEAK = {"empty clusters of another kind": (newcomers, "roll_out", empty_cluster_of_its_own_kind)}
@@ -64,4 +86,6 @@ FAULTS = {
     "forward pass one bin late": (trajectories, "chain_of", chain_one_bin_late),
     "states restarted": (sweep, "draw_states", restarted_states),
     "tables without stickiness": (states, "open_tables", tables_without_stickiness),
+    "scales without their Jacobian": (reshape, "log_target", scales_without_jacobian),
+    "innovations without their prior": (innovate, "log_prior_change", innovations_without_prior),
 }

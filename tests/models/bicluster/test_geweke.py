@@ -52,7 +52,7 @@ def test_the_same_with_more_chains(family):
 
 @pytest.mark.record
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_published_fault_is_seen(monkeypatch, fault):
+def test_each_fault_is_seen(monkeypatch, fault):
     module, name, wrong = FAULTS[fault]
     monkeypatch.setattr(module, name, wrong)
     model = model_of(births=0)  # one move less to compile: none of these faults is in it
