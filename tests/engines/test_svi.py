@@ -80,7 +80,7 @@ def test_one_state_gives_the_exact_posterior_and_nearly_the_evidence(one_feature
     is_exact(one_feature, walk(1))
 
 
-@pytest.mark.slow
+@pytest.mark.record  # one feature is told in the fast tests
 def test_two_features_give_the_exact_posterior_and_nearly_the_evidence():
     is_exact(nl.fit(ONE_STATE, walk(2), engine=SVI(n_draws=4000)), walk(2))
 

@@ -8,8 +8,13 @@ from neurolatent.plots.patterns import Watched, regression_animation
 from tests.models.pvrnn.recordings import fitted, recording
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("choices", [{}, {"units": 5, "latent": 2, "width": 6}], ids=["pvrnn", "vrnn"])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        pytest.param({}, marks=pytest.mark.slow, id="pvrnn"),
+        pytest.param({"units": 5, "latent": 2, "width": 6}, marks=pytest.mark.record, id="vrnn"),
+    ],
+)
 def test_the_page_of_values(choices, tmp_path):
     fit = fitted(**choices)
     text = nl.write_report(fit, recording(fit.model, (12, 9)), tmp_path / "report.html").read_text()
