@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from _record import Record
-from arviz_stats import ess
+from arviz_stats.sampling_diagnostics import ess
 
 import neurolatent as nl
 from neurolatent import precision

@@ -183,7 +183,7 @@ class BiClustering:
 
     # --- names ---------------------------------------------------------------------------------------------------
 
-    def dimensions(self) -> Mapping[str, Sequence[str]]:
+    def dimensions(self) -> Mapping[str, tuple[str, ...]]:
         """Dimensions of what a draw holds and of latent quantities."""
         return names.dimensions(self)
 
