@@ -61,7 +61,7 @@ def one_feature() -> nl.Fit:
     return nl.fit(ONE_STATE, walk(1), engine=SVI())
 
 
-def is_exact(fit: nl.Fit, y: np.ndarray) -> None:
+def assert_exact(fit: nl.Fit, y: np.ndarray) -> None:
     """Means and sds are those of the closed form, and the bound lies just below its evidence."""
     want, (bound, noise) = exact(y), elbo(fit)
     for name, mean in want.mean.items():
@@ -77,12 +77,12 @@ def is_exact(fit: nl.Fit, y: np.ndarray) -> None:
 
 
 def test_one_state_gives_the_exact_posterior_and_nearly_the_evidence(one_feature):
-    is_exact(one_feature, walk(1))
+    assert_exact(one_feature, walk(1))
 
 
 @pytest.mark.record  # one feature is told in the fast tests
 def test_two_features_give_the_exact_posterior_and_nearly_the_evidence():
-    is_exact(nl.fit(ONE_STATE, walk(2), engine=SVI(n_draws=4000)), walk(2))
+    assert_exact(nl.fit(ONE_STATE, walk(2), engine=SVI(n_draws=4000)), walk(2))
 
 
 @pytest.mark.slow
