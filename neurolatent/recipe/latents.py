@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float
 
 from neurolatent.diagnostics.latents import collapsed_latents, superfluous_latents
 from neurolatent.fitting import fit
@@ -92,14 +93,25 @@ def behaviour_figures(fit: Fit, test: Recording) -> dict[str, float]:
     figures = {}
     for word, shown in given.items():
         told = fit.predict(shown)["reconstruction"]
-        error = (np.where(seen, told.values - truth, 0.0) ** 2).sum(axis=0)
-        centred = np.where(seen, truth - truth.mean(axis=0, where=seen), 0.0)
-        total = (centred**2).sum(axis=0)
-        figures[f"{word}.r2"] = float(1 - error.sum() / total.sum())
-        if 1 < len(error) <= MOST_CHANNELS:
-            labels = told["output"].values
-            figures |= {f"{word}.r2.{n}": float(1 - e / t) for n, e, t in zip(labels, error, total, strict=True)}
-    return figures
+        whole, each = variance_told(told.values, truth, seen)
+        figures[f"{word}.r2"] = whole
+        if 1 < truth.shape[1] <= MOST_CHANNELS:
+            names = told["output"].values
+            figures |= {f"{word}.r2.{n}": float(r2) for n, r2 in zip(names, each, strict=True)}
+    return {name: r2 for name, r2 in figures.items() if not np.isnan(r2)}
+
+
+def variance_told(
+    told: Float[np.ndarray, "row channel"],
+    truth: Float[np.ndarray, "row channel"],
+    seen: Bool[np.ndarray, "row channel"],
+) -> tuple[float, Float[np.ndarray, " channel"]]:
+    """Share of the variance of what was observed that is told, over all channels and of each; NaN where none varies."""
+    known = np.ma.array(truth, mask=~seen)
+    error, total = (((known - centre) ** 2).sum(axis=0).filled(0.0) for centre in (told, known.mean(axis=0)))
+    each = np.full(len(total), np.nan)
+    np.divide(error, total, out=each, where=total > 0)
+    return float(1 - error.sum() / total.sum()) if total.any() else np.nan, 1 - each
 
 
 def alignment_of(fit: Fit, train: Recording, test: Recording) -> tuple[Alignment, list[str]] | None:

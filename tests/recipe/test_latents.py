@@ -8,7 +8,7 @@ import neurolatent as nl
 from neurolatent.checks import InputError
 from neurolatent.choices import MinibatchVI
 from neurolatent.models.gpvae.synthetic import gpfa_case
-from neurolatent.recipe.latents import trial_figures, without
+from neurolatent.recipe.latents import trial_figures, variance_told, without
 from neurolatent.recipe.trials import trials_of
 
 
@@ -40,3 +40,19 @@ def test_figures_are_those_of_poisson_probabilities_and_hidden_neurons_stay_hidd
     assert got["cosmoothing.bits_per_spike"] == pytest.approx(bits(0.02 * rates), rel=1e-4)
     assert got["lengthscale.neural_0"] == pytest.approx(float(fit.params.lengthscale[0]))
     assert got["r2.neural"] == pytest.approx(got["r2_all.neural"])
+
+
+def test_variance_is_that_of_what_was_observed():
+    rng = np.random.default_rng(0)
+    truth, told, seen = rng.normal(size=(20, 3)), rng.normal(size=(20, 3)), rng.random((20, 3)) < 0.7
+    truth[~seen] = 1e9
+    seen[:, 2] = False
+    whole, each = variance_told(told, truth, seen)
+    errors, totals = [], []
+    for channel in range(2):
+        kept = seen[:, channel]
+        errors.append(((told[kept, channel] - truth[kept, channel]) ** 2).sum())
+        totals.append(kept.sum() * truth[kept, channel].var())
+    np.testing.assert_allclose(each, [*(1 - np.divide(errors, totals)), np.nan])
+    assert whole == pytest.approx(1 - sum(errors) / sum(totals))
+    assert np.isnan(variance_told(told, truth, np.zeros((20, 3), bool))[0])
