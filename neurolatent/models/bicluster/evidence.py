@@ -58,8 +58,8 @@ def log_evidence(
     return jnp.where(left < SETTLED, total + jnp.where(concerned, each, 0.0).sum(), jnp.nan)
 
 
-def cost_of_laws(params: BiclusterParams, states: int) -> Float[Array, ""]:
-    """What the laws of one cluster cost, nats: coefficients, shift and innovation in so many states (Schwarz, 1978)."""
+def cost_of_laws(params: BiclusterParams) -> Float[Array, ""]:
+    """What the laws of one cluster in one state cost, nats: coefficients, shift and innovation (Schwarz, 1978)."""
     _, bins, size = params.trajectories.shape
     numbers = size * (size + 1) + size * (size + 1) / 2
-    return states * 0.5 * numbers * jnp.log(jnp.asarray(float(bins), params.offset.dtype))
+    return 0.5 * numbers * jnp.log(jnp.asarray(float(bins), params.offset.dtype))

@@ -1,9 +1,9 @@
-r"""Clusters merged and divided anew in the first part of the warm-up, so that chains may start from too many of them.
+r"""Clusters merged and divided anew, and states joined, in the first part of the warm-up.
 
-Neurons leave a cluster one by one only, and every trajectory has been fitted to its own: two clusters of one kind
-stay apart for thousands of sweeps, and two kinds in one cluster together. A new arrangement is taken where the evidence
-grows, trajectories being integrated out. That is no move of the sampler, and ends before
-draws are kept. Ours.
+Chains may start from too many of both. Neurons leave a cluster one by one only, and every trajectory has been fitted to
+its own: two clusters of one kind stay apart for thousands of sweeps, and two kinds in one cluster together. Two states
+of one kind stay apart for hundreds. A new arrangement is taken where the evidence grows, trajectories being integrated
+out. That is no move of the sampler, and ends before draws are kept. Ours.
 """
 
 import functools
@@ -11,24 +11,26 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from neurolatent.models.bicluster import evidence, laplace
 from neurolatent.models.bicluster.dynamics import draw_told, dynamics_of
 from neurolatent.models.bicluster.labels import move
 from neurolatent.models.bicluster.params import BiclusterData, BiclusterParams, Moves, occupancy
-from neurolatent.models.bicluster.statistics import of_partition
+from neurolatent.models.bicluster.statistics import of_partition, of_states
 from neurolatent.models.bicluster.sweep import augmented_draws, sweep
 
 SHARE = 0.4  # of the sweeps in which something is tried; ours
-DIVISIONS = 0.6  # share of divisions in what is tried, once trajectories have a shape, and of splits in divisions half
+DIVISIONS = 0.6  # share of divisions in what is tried of clusters, once states move, and of splits in divisions half
+OF_STATES = 0.25  # share of joined states in what is tried, once states move; ours
 HELD = 0.5  # of the settling is left when states are let go; ours
-STATES = 1  # for whose laws a cluster pays; ours, see the card of the simulation
-SETTLE, FIRM = 20, 10  # draws that a division is given, and those of them with labels that stay, all of a merge; ours
+PRICE = 0.5  # of the cost of the laws of one cluster in one state, for a cluster or a state; ours, see the card
+SETTLE, FIRM = 20, 10  # draws that a division is given, and those of them with labels that stay, all of others; ours
+MERGE, DIVIDE, JOIN = range(3)  # what is tried: two clusters merged, one or two divided anew, two states joined
 
 
 class _Tried(NamedTuple):
-    """Another arrangement of the neurons of some clusters."""
+    """Another arrangement of the neurons of some clusters, or of the bins."""
 
     params: BiclusterParams
     concerned: Bool[Array, " neuron"]
@@ -52,20 +54,22 @@ def settling_sweep(
 def rearranged(
     model: Any, params: BiclusterParams, data: BiclusterData, key: PRNGKeyArray, settling: Float[Array, ""]
 ) -> BiclusterParams:
-    """The draw after a merge of two clusters was tried, or a new division of one or two, or neither.
+    """The draw after something was tried: clusters merged or divided, or states joined; or after nothing was.
 
     Args:
         settling: From 1 at the first sweep to 0 at the last: what laws cost is counted by and by, since trajectories
-            that have not found their shape yet look alike. Divisions are tried once states move.
+            that have not found their shape yet look alike. Only merges are tried before states move.
     """
     key_coin, key_kind, key_move = jax.random.split(key, 3)
     former, sizes = params.dispersion, occupancy(params.label, params.trajectories.shape[0])
     if model.family == "poisson":
         params = params._replace(dispersion=jnp.full_like(former, model.proposal_dispersion))
-    divides = ~are_held(settling) & (jax.random.uniform(key_kind) < DIVISIONS)
-    can_be = jnp.where(divides, (sizes > 1).any() & (len(sizes) > 1), (sizes > 0).sum() > 1)
-    tries = can_be & (jax.random.uniform(key_coin) < SHARE)
-    moved = functools.partial(arranged, model, params, data, key_move, 1 - settling, merges=~divides)
+    coin = jax.random.uniform(key_kind)
+    of_clusters = jnp.where(coin < OF_STATES + (1 - OF_STATES) * DIVISIONS, DIVIDE, MERGE)
+    kind = jnp.where(are_held(settling), MERGE, jnp.where(coin < OF_STATES, JOIN, of_clusters))
+    merges, divides, joins = (sizes > 0).sum() > 1, (sizes > 1).any() & (len(sizes) > 1), (_bins(params) > 0).sum() > 1
+    tries = jnp.stack([merges, divides, joins])[kind] & (jax.random.uniform(key_coin) < SHARE)
+    moved = functools.partial(arranged, model, params, data, key_move, 1 - settling, kind=kind)
     return jax.lax.cond(tries, moved, lambda: params)._replace(dispersion=former)
 
 
@@ -81,11 +85,12 @@ def arranged(
     key: PRNGKeyArray,
     counted: Float[Array, ""] | float,
     *,
-    merges: Bool[Array, ""] | bool,
+    kind: Int[Array, ""] | int,
 ) -> BiclusterParams:
-    """A merge or a new division, if the evidence says so once it has had a few draws of its own."""
+    """Another arrangement, if the evidence says so once it has had a few draws of its own."""
     key_try, key_settle = jax.random.split(key)
-    tried = jax.lax.cond(merges, lambda: _joined(data, params, key_try), lambda: _parted(data, params, key_try))
+    tries = (lambda: _merged(data, params, key_try), lambda: _parted(data, params, key_try))
+    tried = jax.lax.switch(kind, (*tries, lambda: _joined(params, key_try)))
     even = jnp.where(tried.open, 0.0, -jnp.inf)
 
     def draw(number: Array, params: BiclusterParams) -> BiclusterParams:
@@ -98,7 +103,7 @@ def arranged(
             label=jnp.where(free, label, now.label), loadings=jnp.where(free[:, None], loadings, now.loadings)
         )
 
-    settled = jax.lax.fori_loop(0, jnp.where(merges, FIRM, SETTLE), draw, tried.params)
+    settled = jax.lax.fori_loop(0, jnp.where(kind == DIVIDE, SETTLE, FIRM), draw, tried.params)
     return _better(model, params, settled, data, tried.concerned, counted)
 
 
@@ -110,20 +115,36 @@ def _better(
     concerned: Bool[Array, " neuron"],
     counted: Float[Array, ""] | float,
 ) -> BiclusterParams:
-    """The one with more evidence of the neurons concerned, each cluster paying for its laws, which are not averaged."""
+    """The one with more evidence of the neurons concerned; clusters and states pay for laws, which are not averaged."""
     pair = jax.tree.map(lambda *parts: jnp.stack(parts), params, tried)
     found = jax.lax.map(lambda one: evidence.log_evidence(model, one, data, concerned), pair)
-    change = of_partition(model, tried) - of_partition(model, params) + found[1] - found[0]
-    more = _clusters(tried) - _clusters(params)
-    change = change - counted * more * evidence.cost_of_laws(params, STATES)
+    before, after = (of_partition(model, one) + of_states(model, one) for one in (params, tried))
+    number, states = _clusters(tried), (_bins(tried) > 0).sum() - (_bins(params) > 0).sum()
+    more = number - _clusters(params) + number * states
+    change = after - before + found[1] - found[0] - counted * more * PRICE * evidence.cost_of_laws(params)
     return jax.tree.map(lambda a, b: jnp.where(change > 0, a, b), tried, params)
 
 
-def _clusters(params: BiclusterParams) -> Array:
+def _clusters(params: BiclusterParams) -> Int[Array, ""]:
     return (occupancy(params.label, params.trajectories.shape[0]) > 0).sum()
 
 
-def _joined(data: BiclusterData, params: BiclusterParams, key: PRNGKeyArray) -> _Tried:
+def _bins(params: BiclusterParams) -> Int[Array, " state"]:
+    """How many steps lead into each state."""
+    return occupancy(params.state[1:], len(params.weights))
+
+
+def _joined(params: BiclusterParams, key: PRNGKeyArray) -> _Tried:
+    """Two states at random in one."""
+    noise = jnp.where(_bins(params) > 0, jax.random.uniform(key, params.weights.shape), -1.0)
+    order = jnp.argsort(-noise).astype(params.state.dtype)
+    kept, gone = order[0], order[min(1, len(order) - 1)]
+    joined = params._replace(state=jnp.where(params.state == gone, kept, params.state))
+    everywhere = occupancy(params.label, params.trajectories.shape[0]) > 0
+    return _Tried(joined, jnp.ones(params.label.shape, bool), everywhere)
+
+
+def _merged(data: BiclusterData, params: BiclusterParams, key: PRNGKeyArray) -> _Tried:
     """A cluster at random in the one that suits its neurons best, their loadings drawn anew."""
     key_gone, key_loadings = jax.random.split(key)
     sizes = occupancy(params.label, params.trajectories.shape[0])
@@ -133,11 +154,11 @@ def _joined(data: BiclusterData, params: BiclusterParams, key: PRNGKeyArray) -> 
     moving = params.label == gone
     kept = jnp.where(others, jnp.where(moving, proposals.log_marginal, 0.0).sum(axis=1), -jnp.inf).argmax()
     drawn = laplace.draw(jax.tree.map(lambda leaf: leaf[kept], proposals), key_loadings, data.counts.shape[1])
-    joined = params._replace(
+    merged = params._replace(
         label=jnp.where(moving, kept, params.label).astype(params.label.dtype),
         loadings=jnp.where(moving[:, None], drawn, params.loadings),
     )
-    return _Tried(joined, moving | (params.label == kept), jnp.arange(len(sizes)) == kept)
+    return _Tried(merged, moving | (params.label == kept), jnp.arange(len(sizes)) == kept)
 
 
 def _parted(data: BiclusterData, params: BiclusterParams, key: PRNGKeyArray) -> _Tried:

@@ -93,5 +93,5 @@ def test_it_is_unknown_where_the_mode_is_not_found():
 def test_laws_cost_half_the_logarithm_of_the_bins_for_each_number():
     params, _ = case(0)  # two coordinates: four numbers of the matrix, two of the shift, three of the innovation
     with precision.double():
-        cost = float(evidence.cost_of_laws(jax.tree.map(jnp.asarray, params), 2))
-    np.testing.assert_allclose(cost, 2 * 0.5 * 9 * np.log(BINS), rtol=1e-12)
+        cost = float(evidence.cost_of_laws(jax.tree.map(jnp.asarray, params)))
+    np.testing.assert_allclose(cost, 0.5 * 9 * np.log(BINS), rtol=1e-12)

@@ -73,7 +73,7 @@ def arranged(params: BiclusterParams, data, key) -> BiclusterParams:
 
     def step(number, params):
         key_try = jax.random.fold_in(key, number)
-        return rearrange.arranged(MODEL, params, data, key_try, 1.0, merges=number % 2 == 0)
+        return rearrange.arranged(MODEL, params, data, key_try, 1.0, kind=number % 2)
 
     return jax.lax.fori_loop(0, 40, step, jax.lax.fori_loop(0, 10, draw, params))
 
