@@ -65,17 +65,17 @@ def test_started_at_the_truth_it_stays(data):
 
 
 @compiled(lightly=True)
-def arranged(params: BiclusterParams, data, key) -> BiclusterParams:
-    """After a few draws with these labels and states, and twenty tries of either kind in turn."""
+def arranged(params: BiclusterParams, data, key, kinds) -> BiclusterParams:
+    """After a few draws with these labels and states, and tries of these kinds, one after the other."""
 
     def draw(number, params):
         return augmented_draws(MODEL, params, data, jax.random.fold_in(key, 1000 + number), held=True)
 
     def step(number, params):
-        key_try = jax.random.fold_in(key, number)
-        return rearrange.arranged(MODEL, params, data, key_try, 1.0, kind=number % 2)
+        return rearrange.arranged(MODEL, params, data, jax.random.fold_in(key, number), 1.0, kind=kinds[number])
 
-    return jax.lax.fori_loop(0, 40, step, jax.lax.fori_loop(0, 10, draw, params))
+    tries = (kinds >= 0).sum()
+    return jax.lax.fori_loop(0, tries, step, jax.lax.fori_loop(0, 10, draw, params))
 
 
 def with_label(params: BiclusterParams, label: np.ndarray, source: np.ndarray) -> BiclusterParams:
@@ -85,15 +85,28 @@ def with_label(params: BiclusterParams, label: np.ndarray, source: np.ndarray) -
 
 
 @pytest.mark.slow
-def test_clusters_cut_in_two_are_made_one_mixed_ones_are_sorted_and_right_ones_stay(data):
-    truth, number, neuron = truth_of(0).label, np.arange(8), np.arange(30)
+def test_what_is_cut_in_two_is_made_one_mixed_clusters_are_sorted_and_right_ones_stay(data):
+    truth, number, neuron = truth_of(0), np.arange(8), np.arange(30)
+    label, bins = truth.label, np.arange(len(truth.state))
+    merge, divide, join = rearrange.MERGE, rearrange.DIVIDE, rearrange.JOIN
     with precision.double():
         whole = at_truth(0)
-        halves = with_label(
-            whole, np.where(neuron % 10 < 4, truth + 3, truth), np.where(number < 6, number % 3, number)
-        )
-        mixed = with_label(whole, np.where((truth == 1) & (neuron % 2 == 0), 2, truth), number)
-        joined = with_label(whole, np.minimum(truth, 1), number)
-        for seed, start in enumerate((whole, halves, mixed, joined)):
-            now = arranged(jax.tree.map(jnp.asarray, start), data, jax.random.key(seed))
-            assert rand(np.asarray(now.label), truth) >= 0.85, (seed, np.asarray(now.label))  # a neuron may be astray
+        source = np.where(number < 6, number % 3, number)
+        halves = with_label(whole, np.where(neuron % 10 < 4, label + 3, label), source)
+        mixed = with_label(whole, np.where((label == 1) & (neuron % 2 == 0), 2, label), number)
+        together = with_label(whole, np.minimum(label, 1), number)
+        again = np.arange(MODEL.max_states) % 2
+        laws = {name: getattr(whole, name)[again] for name in ("transition", "shift", "innovation")}
+        late = whole._replace(state=np.where(bins < 250, whole.state, whole.state + 2).astype(np.int32), **laws)
+        cases = {
+            "right": (whole, [merge, divide, join] * 8),
+            "halves": (halves, [merge] * 24),
+            "mixed": (mixed, [merge, divide] * 24),
+            "together": (together, [merge, divide] * 24),
+            "late": (late, [join] * 24),
+        }
+        for name, (start, kinds) in cases.items():
+            padded = np.pad(np.array(kinds, np.int32), (0, 48 - len(kinds)), constant_values=-1)
+            now = arranged(jax.tree.map(jnp.asarray, start), data, jax.random.key(0), jnp.asarray(padded))
+            assert rand(np.asarray(now.label), label) >= 0.85, (name, np.asarray(now.label))  # a neuron may be astray
+            assert rand(np.asarray(now.state), truth.state) == 1.0, (name, np.bincount(np.asarray(now.state)))
