@@ -24,7 +24,7 @@ SHARE = 0.4  # of the sweeps in which something is tried; ours
 DIVISIONS = 0.6  # share of divisions in what is tried of clusters, once states move, and of splits in divisions half
 OF_STATES = 0.25  # share of joined states in what is tried, once states move; ours
 HELD = 0.5  # of the settling is left when states are let go; ours
-PRICE = 0.5  # of the cost of the laws of one cluster in one state, for a cluster or a state; ours, see the card
+PRICE = 0.25  # of the cost of the laws of one cluster in one state, for a cluster or a state; ours, see the card
 SETTLE, FIRM = 20, 10  # draws that a division is given, and those of them with labels that stay, all of others; ours
 MERGE, DIVIDE, JOIN = range(3)  # what is tried: two clusters merged, one or two divided anew, two states joined
 
