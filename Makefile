@@ -19,7 +19,7 @@ help:
 	@echo "make test       fast tests"
 	@echo "make test-slow  slow tests: recovery, recipes, notebooks, browser"
 	@echo "make test-all   fast tests, then slow ones"
-	@echo "make record     what takes hours; its figures are committed in benchmarks/records"
+	@echo "make record     what takes hours, its figures in benchmarks/records, and variants of tests"
 	@echo "make lint       format, style and types; changes nothing"
 	@echo "make format     put the code into its form"
 	@echo "make bench      side-by-side scripts against other packages"

@@ -60,12 +60,12 @@ PROGRAMS = {
 }
 
 
-OFTEN = ("covariance full", "sub-states", "order 2")  # the rest is slow to compile
+OFTEN = ("covariance full", "sub-states", "order 2")  # the rest, slow to compile, with the records
 
 
 @pytest.mark.parametrize(
     ("model", "features"),
-    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.slow) for n, case in PROGRAMS.items()],
+    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.record) for n, case in PROGRAMS.items()],
 )
 def test_program_has_the_density_of_the_engine_and_of_scipy(model, features):
     case = twin.random_case(5, model, [6, 5], features, missing=0.1, zeros=0.2 if model.n_states == 2 else 0.0)

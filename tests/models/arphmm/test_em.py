@@ -40,12 +40,12 @@ BOTH = {
 }
 
 
-OFTEN = ("full", "diag, sub-states", "tied, likelihood")  # the rest is slow to compile
+OFTEN = ("full", "diag, sub-states", "tied, likelihood")  # the rest, slow to compile, with the records
 
 
 @pytest.mark.parametrize(
     ("model", "use_prior"),
-    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.slow) for n, case in BOTH.items()],
+    [pytest.param(*case, id=n, marks=() if n in OFTEN else pytest.mark.record) for n, case in BOTH.items()],
 )
 def test_objective_never_falls(model, use_prior):
     @settings(max_examples=25, deadline=None)
@@ -139,9 +139,13 @@ UPDATES = {
     },
     "sub-states, likelihood": (ARPHMM(2, order=0, n_substates=2, ridge=0, floor=0), 1, False),
 }
+OFTEN_UPDATED = ("full, prior", "sub-states, prior", "left-right, prior", "tied, likelihood")
 
 
-@pytest.mark.parametrize(("model", "features", "use_prior"), UPDATES.values(), ids=UPDATES)
+@pytest.mark.parametrize(
+    ("model", "features", "use_prior"),
+    [pytest.param(*case, id=n, marks=() if n in OFTEN_UPDATED else pytest.mark.record) for n, case in UPDATES.items()],
+)
 def test_update_is_a_stationary_point(model, features, use_prior):
     lengths = [5, 4] if model.n_substates > 1 else [8, 7, 6]
     case = twin.random_case(1, model, lengths, features, missing=0.1)

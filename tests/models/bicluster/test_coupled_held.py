@@ -70,7 +70,7 @@ def told_by(params: BiclusterParams) -> dict[str, jax.Array]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.record
 def test_with_the_partition_held_updates_leave_the_prior_as_it_is(key):
     """As in the joint-distribution test, with normal data of variance 1 in the place of counts."""
     model, chains, sweeps, rng = dataclasses.replace(FULL, births=0), 1000, 12, np.random.default_rng(0)

@@ -65,8 +65,13 @@ def test_labels_in_turn_and_drawn_concentrations_go_through_a_fit(tmp_path, with
     assert (fit.idata["sample_stats"]["moved_labels"].values > 0).any()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("bound", "part"), [("max_states", "state"), ("max_clusters", "label")])
+@pytest.mark.parametrize(
+    ("bound", "part"),
+    [
+        pytest.param("max_states", "state", marks=pytest.mark.slow),
+        pytest.param("max_clusters", "label", marks=pytest.mark.record),
+    ],
+)
 def test_one_state_or_one_cluster_can_be_asked_for(bound, part):
     recording = population()
     fit = nl.fit(population_model(**{bound: 1}), recording, engine=SHORT, seed=1)

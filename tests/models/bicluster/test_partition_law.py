@@ -150,8 +150,14 @@ def prior_squares(keys):
     return jax.lax.map(one, keys)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("update", [labels_alone, labels_in_turn, births_alone])
+@pytest.mark.parametrize(
+    "update",
+    [
+        pytest.param(labels_alone, marks=pytest.mark.slow),
+        pytest.param(labels_in_turn, marks=pytest.mark.record),
+        pytest.param(births_alone, marks=pytest.mark.slow),
+    ],
+)
 def test_the_partition_has_its_exact_law(key, update):
     found = scores(update, key)
     assert max(map(abs, found)) < 4, found

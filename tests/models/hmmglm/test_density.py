@@ -91,10 +91,10 @@ def test_sixty_neurons_do_not_underflow():
     assert scores.max() < -80  # far below what a single precision, or a clamp at 1e-16, could hold
 
 
-OFTEN = ("counts, own taps", "choices, lapses", "values")  # the rest is slow to compile
+OFTEN = ("counts, own taps", "choices, lapses", "values")  # the rest, slow to compile, with the records
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in OFTEN else pytest.mark.slow) for n in twin.MODELS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in OFTEN else pytest.mark.record) for n in twin.MODELS])
 def test_masked_samples_at_the_end_are_as_good_as_absent(name):
     model, params, recording = twin.MODELS[name], twin.random_params(name), case(name)
     signal = recording.signal(model.signal_of(recording))

@@ -63,12 +63,18 @@ def trained(model: HMMGLM, made: Recording, settings: EM | None = None) -> tuple
         return em.run(settings, model, data, jax.random.key(0), options=Run(), identity={}), data
 
 
-OFTEN = ("counts, own taps", "choices, lapses", "shared bias", "hierarchical", "one-hot")  # the rest is slow to compile
+OFTEN = (
+    "counts, own taps",
+    "choices, lapses",
+    "shared bias",
+    "hierarchical",
+    "one-hot",
+)  # the rest, slow to compile, with the records
 
 
 def now_and_then(names: Iterable[str]) -> list:
-    """The cases, those that are not run often marked as slow."""
-    return [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in names]
+    """The cases, those that are not run often marked for the records."""
+    return [pytest.param(name, marks=() if name in OFTEN else pytest.mark.record) for name in names]
 
 
 @pytest.mark.parametrize("name", now_and_then([*twin.MODELS, *PRIORS]))
