@@ -12,7 +12,7 @@ from benchmarks.records.arphmm_calibration import BINS, KEPT, QUANTITIES, draw, 
 UNIFORM = np.random.default_rng(1).integers(0, KEPT + 1, (200, len(QUANTITIES)))
 
 
-@pytest.mark.slow
+@pytest.mark.record
 def test_ranks_are_uniform():
     assert p_of_ecdf(ranks_of(30, knows_ends=True).ranks).min() > 1e-3
 

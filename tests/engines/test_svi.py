@@ -236,7 +236,7 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(tmp_path):
     assert_same(small.fit(small.LONG_SVI), killed_and_resumed("svi", tmp_path))
 
 
-@pytest.mark.slow
+@pytest.mark.record
 def test_two_states_agree_with_nuts():
     recording = small.recording((150, 120))
     sampled = nl.fit(small.MODEL, recording, engine=NUTS(chains=4, warmup=500, draws=1000))
