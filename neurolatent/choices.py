@@ -168,7 +168,7 @@ class Gibbs:
     warmup: int = 2000  # sweeps that are thrown away
     draws: int = 2000  # sweeps after it, of which single numbers are all kept
     keep: int = 100  # draws of each chain that are kept whole, evenly spaced
-    settling: float | int = 0.4  # of the warm-up, in which the model may hold and divide as no posterior allows
+    settling: float | int = 0.4  # of the warm-up, in which the model may hold and rearrange as no posterior allows
 
     def __post_init__(self) -> None:
         for name, low in (("chains", 1), ("warmup", 0), ("draws", 1), ("keep", 1)):

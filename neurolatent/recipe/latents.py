@@ -93,25 +93,32 @@ def behaviour_figures(fit: Fit, test: Recording) -> dict[str, float]:
     figures = {}
     for word, shown in given.items():
         told = fit.predict(shown)["reconstruction"]
-        whole, each = variance_told(told.values, truth, seen)
-        figures[f"{word}.r2"] = whole
+        names = [f"{word}.r2"]
         if 1 < truth.shape[1] <= MOST_CHANNELS:
-            names = told["output"].values
-            figures |= {f"{word}.r2.{n}": float(r2) for n, r2 in zip(names, each, strict=True)}
-    return {name: r2 for name, r2 in figures.items() if not np.isnan(r2)}
+            names += [f"{word}.r2.{channel}" for channel in told["output"].values]
+        shares = variance_told(told.values, truth, seen)[: len(names)]
+        known = ~np.ma.getmaskarray(shares)
+        figures |= {
+            name: float(share) for name, share, is_known in zip(names, shares.data, known, strict=True) if is_known
+        }
+    return figures
 
 
 def variance_told(
     told: Float[np.ndarray, "row channel"],
     truth: Float[np.ndarray, "row channel"],
     seen: Bool[np.ndarray, "row channel"],
-) -> tuple[float, Float[np.ndarray, " channel"]]:
-    """Share of the variance of what was observed that is told, over all channels and of each; NaN where none varies."""
-    known = np.ma.array(truth, mask=~seen)
-    error, total = (((known - centre) ** 2).sum(axis=0).filled(0.0) for centre in (told, known.mean(axis=0)))
-    each = np.full(len(total), np.nan)
-    np.divide(error, total, out=each, where=total > 0)
-    return float(1 - error.sum() / total.sum()) if total.any() else np.nan, 1 - each
+) -> np.ma.MaskedArray:
+    """Share of the variance of what was observed that is told: over all channels, then of each.
+
+    Masked where the truth does not vary, or was not seen; NaN where something told is no number.
+    """
+    known = np.ma.array(truth, float, mask=~seen)
+    error = (np.where(seen, told - known.data, 0.0) ** 2).sum(axis=0)
+    varies = (known.max(axis=0) > known.min(axis=0)).filled(False)
+    total = np.where(varies, ((known - known.mean(axis=0)) ** 2).sum(axis=0).filled(0.0), 0.0)
+    errors, totals, are_known = np.r_[error.sum(), error], np.r_[total.sum(), total], np.r_[varies.any(), varies]
+    return np.ma.array(1 - errors / np.where(are_known, totals, 1.0), mask=~are_known)
 
 
 def alignment_of(fit: Fit, train: Recording, test: Recording) -> tuple[Alignment, list[str]] | None:

@@ -44,15 +44,26 @@ def test_figures_are_those_of_poisson_probabilities_and_hidden_neurons_stay_hidd
 
 def test_variance_is_that_of_what_was_observed():
     rng = np.random.default_rng(0)
-    truth, told, seen = rng.normal(size=(20, 3)), rng.normal(size=(20, 3)), rng.random((20, 3)) < 0.7
+    truth, told, seen = rng.normal(size=(20, 4)), rng.normal(size=(20, 4)), rng.random((20, 4)) < 0.7
+    truth[:, 3] = np.float32(0.3)  # its mean in single precision is another number
     truth[~seen] = 1e9
     seen[:, 2] = False
-    whole, each = variance_told(told, truth, seen)
+    got = variance_told(told, truth, seen)
     errors, totals = [], []
-    for channel in range(2):
+    for channel in (0, 1, 3):
         kept = seen[:, channel]
         errors.append(((told[kept, channel] - truth[kept, channel]) ** 2).sum())
         totals.append(kept.sum() * truth[kept, channel].var())
-    np.testing.assert_allclose(each, [*(1 - np.divide(errors, totals)), np.nan])
-    assert whole == pytest.approx(1 - sum(errors) / sum(totals))
-    assert np.isnan(variance_told(told, truth, np.zeros((20, 3), bool))[0])
+    want = [1 - sum(errors) / sum(totals), *(1 - np.divide(errors[:2], totals[:2]))]
+    np.testing.assert_allclose(got[:3], want)
+    assert np.ma.getmaskarray(got).tolist() == [False, False, False, True, True]
+    assert variance_told(told, truth, np.zeros((20, 4), bool)).mask.all()
+    assert np.ma.getmaskarray(variance_told(told, truth.astype(np.float32), seen)).tolist()[-1]
+
+
+def test_what_is_told_as_no_number_has_no_share():
+    truth, told = np.random.default_rng(0).normal(size=(2, 20, 2))
+    told[3, 1] = np.nan
+    got = variance_told(told, truth, np.ones((20, 2), bool))
+    assert not np.ma.getmaskarray(got).any()
+    assert np.isnan(got.data).tolist() == [True, False, True]

@@ -2,7 +2,7 @@
 
 States are drawn in one block given the trajectories, not bin by bin with these integrated out, and scales of
 coordinates and of innovations have no moves of their own. While the warm-up settles, laws are those of single
-clusters, as in the default sampler, and clusters are merged and divided as there.
+clusters, as in the default sampler, and clusters and states are arranged anew as there.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def sweep(
     """The next draw.
 
     Args:
-        settling: From 1 at the first sweep of warm-up to 0 where clusters are no longer merged and divided.
+        settling: From 1 at the first sweep of warm-up to 0 where nothing is arranged anew any more.
     """
     key_sweep, key_merge = jax.random.split(key)
     keys = jax.random.split(key_sweep, UPDATES)

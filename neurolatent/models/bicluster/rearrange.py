@@ -25,7 +25,7 @@ DIVISIONS = 0.6  # share of divisions in what is tried of clusters, once states 
 OF_STATES = 0.25  # share of joined states in what is tried, once states move; ours
 HELD = 0.5  # of the settling is left when states are let go; ours
 PRICE = 0.25  # of the cost of the laws of one cluster in one state, for a cluster or a state; ours, see the card
-SETTLE, FIRM = 20, 10  # draws that a division is given, and those of them with labels that stay, all of others; ours
+SETTLE, FIRM = 20, 10  # draws that a division is given, and those in which labels stay: all that others are given; ours
 MERGE, DIVIDE, JOIN = range(3)  # what is tried: two clusters merged, one or two divided anew, two states joined
 
 
@@ -43,7 +43,7 @@ def settling_sweep(
     """The next draw, and in the first part of the warm-up then another arrangement, if one is found.
 
     Args:
-        settling: From 1 at the first sweep of warm-up to 0 where clusters are no longer merged and divided.
+        settling: From 1 at the first sweep of warm-up to 0 where nothing is arranged anew any more.
     """
     key_sweep, key_merge = jax.random.split(key)
     params, moves = sweep(model, params, data, key_sweep, held=are_held(settling))

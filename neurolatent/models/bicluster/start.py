@@ -13,7 +13,7 @@ from neurolatent.models.bicluster import concentrations
 from neurolatent.models.bicluster.params import BiclusterParams
 from neurolatent.ops import hmm
 
-GROUPS = (10, 8, 12, 9)  # of neurons, in the order of the chains: many, since warm-up merges and does not split
+GROUPS = (10, 8, 12, 9)  # of neurons, in the order of the chains: many: warm-up merges them soon
 STATES = (2, 3, 4, 6)  # of bins
 SMOOTH = 4.0  # bins, standard deviation
 WINDOW = 8  # bins over which states are told
