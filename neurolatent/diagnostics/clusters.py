@@ -24,10 +24,15 @@ STUCK_WARN = 0.1  # laws per sweep without a stable draw
 
 
 def followed(fit: Fit) -> xr.Dataset:
-    """The single numbers of every sweep that vary, without those of the proposals."""
+    """The single numbers of every sweep that vary, without those of the proposals and those that are no number."""
+    stats = _numbers(fit)
+    return stats[[n for n in stats.data_vars if np.ptp(stats[n].values) > 0]]
+
+
+def _numbers(fit: Fit) -> xr.Dataset:
+    """The single numbers of every sweep, without those of the proposals."""
     stats: Any = fit.idata["sample_stats"].to_dataset()
-    names = [str(n) for n in stats.data_vars if not str(n).startswith("moved_")]
-    return stats[[n for n in names if np.ptp(stats[n].values) > 0]]
+    return stats[[n for n in stats.data_vars if not str(n).startswith("moved_")]]
 
 
 def convergence(fit: Fit) -> dict[str, tuple[float, float]]:
@@ -45,7 +50,7 @@ def cluster_rows(fit: Fit) -> Iterable[Row]:
     """Convergence, agreement of chains, bounds, acceptance."""
     if fit.draws is None:
         return []
-    return [*_convergence(fit), *_agreement(fit), *_bounds(fit), *_acceptance(fit)]
+    return [*_convergence(fit), *_unknown(fit), *_agreement(fit), *_bounds(fit), *_acceptance(fit)]
 
 
 def _convergence(fit: Fit) -> list[Row]:
@@ -60,6 +65,17 @@ def _convergence(fit: Fit) -> list[Row]:
     verdict = graded(ess, ess >= ESS_PASS, ess >= ESS_WARN)
     more = "Few independent draws: raise draws. Of slow numbers, report how much the chains differ."
     return [*rows, Row(f"smallest bulk ESS ({least})", ess, f">= {ESS_PASS:g}", verdict, more)]
+
+
+def _unknown(fit: Fit) -> list[Row]:
+    """The single numbers that are no number in some sweeps: they have no R-hat, and nobody would miss it."""
+    shares = {str(n): float((~np.isfinite(part.values)).mean()) for n, part in _numbers(fit).items()}
+    advice = "It has no R-hat for this, and its trace has gaps. Another seed may do; please report the recording."
+    return [
+        Row(f"share of sweeps in which {name} is no number", share, "0", graded(share, False, False), advice)
+        for name, share in shares.items()
+        if share > 0
+    ]
 
 
 def _agreement(fit: Fit) -> list[Row]:

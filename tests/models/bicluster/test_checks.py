@@ -74,6 +74,15 @@ def test_chains_apart_and_slow_chains_fail():
     assert verdicts(fitted(log_lik=slow))["smallest bulk ESS (log_lik)"] == "fail"
 
 
+def test_a_number_that_is_none_in_some_sweeps_fails_by_its_name():
+    log_joint = np.random.default_rng(1).normal(size=(CHAINS, SWEEPS))
+    log_joint[1, ::4] = np.nan
+    row = next(row for row in cluster_rows(fitted(log_joint=log_joint)) if "log_joint" in row.what)
+    assert row.what == "share of sweeps in which log_joint is no number"
+    assert row.value == pytest.approx(0.125)
+    assert row.verdict == "fail"
+
+
 def test_chains_that_group_otherwise_fail():
     fit = fitted()
     label, state = fit.draws.label.copy(), fit.draws.state.copy()
